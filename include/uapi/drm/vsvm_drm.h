@@ -1,0 +1,764 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _UAPI_VSVM_DRM_H_
+#define _UAPI_VSVM_DRM_H_
+
+#include <drm/drm.h>
+#include <drm/vsvm_packet.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#endif
+
+/**
+ * DOC: the contract with user space
+ *
+ * Types are of fixed size, structs have no holes and are aligned to 8 bytes,
+ * pointers travel as u64.  A struct may grow at its end: what an older caller
+ * does not pass reads as zero, and zero means the default.  Arrays travel as
+ * &struct drm_vsvm_array, whose stride is the size of the element that the
+ * caller was built with.
+ *
+ * An unknown flag, an unknown value or a padding field that is not zero is
+ * refused with EINVAL; what an array element has beyond what the kernel knows
+ * must be zero, or else E2BIG.  Fields that are only written are not looked at.
+ * An ioctl that fails has changed nothing.
+ *
+ * An address space belongs to the process (the mm) that created it.  Whoever
+ * else holds the file descriptor, a forked child for one, gets EPERM.
+ */
+
+/** DRM_VSVM_CONTRACT - version of this contract, in &drm_vsvm_dev_info */
+#define DRM_VSVM_CONTRACT		1
+
+#define DRM_VSVM_DEV_QUERY		0x00
+#define DRM_VSVM_VM_CREATE		0x01
+#define DRM_VSVM_VM_DESTROY		0x02
+#define DRM_VSVM_VM_BIND		0x03
+#define DRM_VSVM_VM_STATE		0x04
+#define DRM_VSVM_VM_FAULTS		0x05
+#define DRM_VSVM_VM_STATS		0x06
+#define DRM_VSVM_QUEUE_CREATE		0x07
+#define DRM_VSVM_QUEUE_DESTROY		0x08
+#define DRM_VSVM_QUEUE_QUERY		0x09
+#define DRM_VSVM_SUBMIT			0x0a
+#define DRM_VSVM_WAIT_USER_FENCE	0x0b
+#define DRM_VSVM_BO_CREATE		0x0c
+#define DRM_VSVM_BO_INFO		0x0d
+#define DRM_VSVM_BO_MMAP_OFFSET		0x0e
+#define DRM_VSVM_BO_ADVISE		0x0f
+
+/**
+ * struct drm_vsvm_array - an array of the caller's
+ * @stride: bytes of one element in the caller's view, a multiple of 8
+ * @count: elements
+ * @pointer: address of the first one
+ *
+ * Elements larger than the kernel's own are accepted as long as what is beyond
+ * is zero; smaller ones are extended with zeros.
+ */
+struct drm_vsvm_array {
+	__u32 stride;
+	__u32 count;
+	__u64 pointer;
+};
+
+/* --- device --- */
+
+/** enum drm_vsvm_dev_query_type - what &DRM_IOCTL_VSVM_DEV_QUERY can tell */
+enum drm_vsvm_dev_query_type {
+	/** @DRM_VSVM_DEV_QUERY_INFO: &struct drm_vsvm_dev_info */
+	DRM_VSVM_DEV_QUERY_INFO = 0,
+	/** @DRM_VSVM_DEV_QUERY_COUNTERS: &struct drm_vsvm_dev_counters */
+	DRM_VSVM_DEV_QUERY_COUNTERS = 1,
+};
+
+/**
+ * struct drm_vsvm_dev_query - ask for one structure
+ * @type: &enum drm_vsvm_dev_query_type
+ * @size: in: bytes at @pointer; out: bytes that the kernel has (if 0 was
+ *	passed) or has written
+ * @pointer: where to, 0 together with a @size of 0
+ */
+struct drm_vsvm_dev_query {
+	__u32 type;
+	__u32 size;
+	__u64 pointer;
+};
+
+/** DRM_VSVM_CAP_FAULT - address spaces that take page faults */
+#define DRM_VSVM_CAP_FAULT		(1ull << 0)
+/** DRM_VSVM_CAP_VRAM - device memory, migration and buffer objects */
+#define DRM_VSVM_CAP_VRAM		(1ull << 1)
+
+/**
+ * struct drm_vsvm_dev_info - constants of the device
+ * @contract: %DRM_VSVM_CONTRACT of the kernel
+ * @engines: number of engines
+ * @caps: DRM_VSVM_CAP_*
+ * @va_bits: width of a device address
+ * @page_shift: log2 of the small page
+ * @huge_shift: log2 of the large leaf
+ * @pad: zero
+ * @notifier_size: bytes that one notifier watches
+ * @packet_set: bit n set: packets with opcode n are known
+ * @max_bind_ops: most operations of one VM_BIND
+ * @max_commands: most command buffers of one SUBMIT
+ * @max_queues: most queues of one file
+ * @max_pages: most pages of one VM_STATE
+ * @fault_entries: capacity of the fault buffer
+ * @queue_depth: command buffers that a queue holds before SUBMIT says EAGAIN
+ * @vram_bytes: device memory, 0: none
+ * @vram_used: of it, in use now
+ * @max_vms: most address spaces of one file
+ * @pad2: zero
+ */
+struct drm_vsvm_dev_info {
+	__u32 contract;
+	__u32 engines;
+	__u64 caps;
+	__u32 va_bits;
+	__u32 page_shift;
+	__u32 huge_shift;
+	__u32 pad;
+	__u64 notifier_size;
+	__u64 packet_set;
+	__u32 max_bind_ops;
+	__u32 max_commands;
+	__u32 max_queues;
+	__u32 max_pages;
+	__u32 fault_entries;
+	__u32 queue_depth;
+	__u64 vram_bytes;
+	__u64 vram_used;
+	__u32 max_vms;
+	__u32 pad2;
+};
+
+/**
+ * struct drm_vsvm_dev_counters - of the accelerator, since it was created
+ * @blocks: blocks of work executed
+ * @bytes: bytes read and written for packets
+ * @packets: packets completed
+ * @tlb_hits: translations found in a TLB
+ * @tlb_misses: translations walked
+ * @tlb_invalidations: invalidations carried out
+ * @faults: fault records raised
+ * @fault_buffer_full: times that a record had to wait for room
+ * @stale_translations: uses of a translation after its invalidation returned
+ *	(only counted with the paranoid knob; anything but 0 is a bug)
+ * @returned_pages: pages brought back to system memory by CPU faults
+ * @returns: CPU faults on pages in device memory
+ * @return_fallbacks: of these, such that found memory for no more than one page
+ * @evicted_pages: pages of processes brought back by eviction
+ * @evicted_chunks: pieces of device memory that held them
+ * @evicted_bos: buffer objects evicted
+ * @copies: groups of copies carried out by the copy engines
+ * @copied_bytes: bytes of them
+ * @copy_errors: groups that failed
+ */
+struct drm_vsvm_dev_counters {
+	__u64 blocks;
+	__u64 bytes;
+	__u64 packets;
+	__u64 tlb_hits;
+	__u64 tlb_misses;
+	__u64 tlb_invalidations;
+	__u64 faults;
+	__u64 fault_buffer_full;
+	__u64 stale_translations;
+	__u64 returned_pages;
+	__u64 returns;
+	__u64 return_fallbacks;
+	__u64 evicted_pages;
+	__u64 evicted_chunks;
+	__u64 evicted_bos;
+	__u64 copies;
+	__u64 copied_bytes;
+	__u64 copy_errors;
+};
+
+/* --- address spaces --- */
+
+/** DRM_VSVM_VM_FAULT_MODE - work of this address space may page-fault */
+#define DRM_VSVM_VM_FAULT_MODE		(1u << 0)
+/** DRM_VSVM_VM_RECORD_ALL - keep a record of resolved faults too */
+#define DRM_VSVM_VM_RECORD_ALL		(1u << 1)
+/**
+ * DRM_VSVM_VM_EXCLUSIVE_ATOMICS - atomic operations of the device on anonymous
+ * system memory take the page from the CPU first, as a device must that cannot
+ * do them on the bus; the next access of the CPU takes it back
+ */
+#define DRM_VSVM_VM_EXCLUSIVE_ATOMICS	(1u << 2)
+
+/**
+ * struct drm_vsvm_vm_create - create an address space of the calling process
+ * @flags: %DRM_VSVM_VM_FAULT_MODE is required, others are optional
+ * @vm_id: out: not 0
+ */
+struct drm_vsvm_vm_create {
+	__u32 flags;
+	__u32 vm_id;
+};
+
+/**
+ * struct drm_vsvm_vm_destroy - destroy an address space
+ * @vm_id: which; EBUSY while queues use it
+ * @pad: zero
+ */
+struct drm_vsvm_vm_destroy {
+	__u32 vm_id;
+	__u32 pad;
+};
+
+/** enum drm_vsvm_bind_op_type - operations of VM_BIND */
+enum drm_vsvm_bind_op_type {
+	/**
+	 * @DRM_VSVM_BIND_MAP_MIRROR: device addresses in the range mean what
+	 * they mean in the process.  Nothing of the range may be bound yet
+	 * (EEXIST).
+	 */
+	DRM_VSVM_BIND_MAP_MIRROR = 0,
+	/**
+	 * @DRM_VSVM_BIND_UNMAP: take away whatever is bound in the range.
+	 * ENOENT if nothing is; EBUSY while the device maps pages of it, unless
+	 * %DRM_VSVM_BIND_FORCE is given.
+	 */
+	DRM_VSVM_BIND_UNMAP = 1,
+	/**
+	 * @DRM_VSVM_BIND_MAP_BO: device addresses in the range mean a part of
+	 * a buffer object.  EEXIST if anything of the range is bound, unless
+	 * %DRM_VSVM_BIND_REPLACE is given.  The binding keeps the object alive.
+	 */
+	DRM_VSVM_BIND_MAP_BO = 2,
+	/**
+	 * @DRM_VSVM_BIND_PREFETCH: move the pages of the process in the range,
+	 * which must be bound to the mirror (ENOENT), and map them; it comes
+	 * after all other operations of the call have taken effect.  What cannot
+	 * move is mapped where it lies: no error.  At most 64 GiB (E2BIG).
+	 */
+	DRM_VSVM_BIND_PREFETCH = 3,
+};
+
+/** enum drm_vsvm_place - where memory lies or should */
+enum drm_vsvm_place {
+	/** @DRM_VSVM_PLACE_DEFAULT: as the attributes of the range say */
+	DRM_VSVM_PLACE_DEFAULT = 0,
+	DRM_VSVM_PLACE_DEVICE = 1,
+	DRM_VSVM_PLACE_SYSTEM = 2,
+};
+
+/** DRM_VSVM_BIND_READ_ONLY - MAP_MIRROR: the device may not write */
+#define DRM_VSVM_BIND_READ_ONLY		(1u << 0)
+/** DRM_VSVM_BIND_FORCE - UNMAP: zap what the device still maps */
+#define DRM_VSVM_BIND_FORCE		(1u << 1)
+/** DRM_VSVM_BIND_MIGRATE - MAP_MIRROR: faults move pages to device memory */
+#define DRM_VSVM_BIND_MIGRATE		(1u << 2)
+/** DRM_VSVM_BIND_REPLACE - MAP_BO, MAP_MIRROR: unbind and zap what is in the way */
+#define DRM_VSVM_BIND_REPLACE		(1u << 3)
+
+/**
+ * struct drm_vsvm_bind_op - one operation
+ * @op: &enum drm_vsvm_bind_op_type
+ * @flags: DRM_VSVM_BIND_*, where the operation knows them
+ * @address: first device address, page aligned
+ * @size: bytes, a multiple of the page size, not 0
+ * @offset: MAP_BO: first byte of the buffer object, page aligned; else zero
+ * @handle: MAP_BO: of the buffer object; else zero
+ * @place: PREFETCH: &enum drm_vsvm_place; else zero
+ */
+struct drm_vsvm_bind_op {
+	__u32 op;
+	__u32 flags;
+	__u64 address;
+	__u64 size;
+	__u64 offset;
+	__u32 handle;
+	__u32 place;
+};
+
+/**
+ * struct drm_vsvm_vm_bind - carry out operations, all or none
+ * @vm_id: address space
+ * @flags: zero
+ * @ops: of &struct drm_vsvm_bind_op
+ * @failed_op: out, on error: index of the operation that failed, or
+ *	0xffffffff if it was none of them
+ * @pad: zero
+ */
+struct drm_vsvm_vm_bind {
+	__u32 vm_id;
+	__u32 flags;
+	struct drm_vsvm_array ops;
+	__u32 failed_op;
+	__u32 pad;
+};
+
+/* State of one page in &drm_vsvm_vm_state.pages */
+/** DRM_VSVM_PAGE_MAPPED - the device has a translation */
+#define DRM_VSVM_PAGE_MAPPED		(1u << 0)
+#define DRM_VSVM_PAGE_READ		(1u << 1)
+#define DRM_VSVM_PAGE_WRITE		(1u << 2)
+#define DRM_VSVM_PAGE_EXEC		(1u << 3)
+/** DRM_VSVM_PAGE_VRAM - in device memory, else in system memory */
+#define DRM_VSVM_PAGE_VRAM		(1u << 4)
+/** DRM_VSVM_PAGE_HUGE - through a 2 MiB leaf */
+#define DRM_VSVM_PAGE_HUGE		(1u << 5)
+/** DRM_VSVM_PAGE_DIRTY - written by the device since it was mapped */
+#define DRM_VSVM_PAGE_DIRTY		(1u << 6)
+/** DRM_VSVM_PAGE_BOUND - the address is bound, mapped or not */
+#define DRM_VSVM_PAGE_BOUND		(1u << 7)
+
+/**
+ * struct drm_vsvm_vm_state - how the device maps a range: a snapshot
+ * @vm_id: address space
+ * @flags: zero
+ * @address: page aligned
+ * @size: bytes, a multiple of the page size
+ * @pages: address of one u32 for each page, DRM_VSVM_PAGE_*
+ */
+struct drm_vsvm_vm_state {
+	__u32 vm_id;
+	__u32 flags;
+	__u64 address;
+	__u64 size;
+	__u64 pages;
+};
+
+/** enum drm_vsvm_access - what the device tried */
+enum drm_vsvm_access {
+	DRM_VSVM_ACCESS_READ = 0,
+	DRM_VSVM_ACCESS_WRITE = 1,
+	DRM_VSVM_ACCESS_ATOMIC = 2,
+	DRM_VSVM_ACCESS_EXEC = 3,
+	/** @DRM_VSVM_ACCESS_FETCH: reading a packet */
+	DRM_VSVM_ACCESS_FETCH = 4,
+	/** @DRM_VSVM_ACCESS_NONE: the error is not one of an access */
+	DRM_VSVM_ACCESS_NONE = 5,
+};
+
+/** enum drm_vsvm_fault_reason - why a fault was terminal */
+enum drm_vsvm_fault_reason {
+	/** @DRM_VSVM_FAULT_RESOLVED: it was not: error is 0 */
+	DRM_VSVM_FAULT_RESOLVED = 0,
+	/** @DRM_VSVM_FAULT_NOT_BOUND: no binding covers the address (EFAULT) */
+	DRM_VSVM_FAULT_NOT_BOUND = 1,
+	/** @DRM_VSVM_FAULT_NO_MAPPING: the process has no mapping there (EFAULT) */
+	DRM_VSVM_FAULT_NO_MAPPING = 2,
+	/** @DRM_VSVM_FAULT_PERMISSION: the process' mapping forbids the access (EACCES) */
+	DRM_VSVM_FAULT_PERMISSION = 3,
+	/** @DRM_VSVM_FAULT_READ_ONLY: the binding forbids the write (EACCES) */
+	DRM_VSVM_FAULT_READ_ONLY = 4,
+	/** @DRM_VSVM_FAULT_BUS: past the end of a file, poison, guard page (EFAULT) */
+	DRM_VSVM_FAULT_BUS = 5,
+	/** @DRM_VSVM_FAULT_UNSUPPORTED: I/O or PFN map: no device may map it (EOPNOTSUPP) */
+	DRM_VSVM_FAULT_UNSUPPORTED = 6,
+	/** @DRM_VSVM_FAULT_NO_MEMORY: no memory to serve it (ENOMEM) */
+	DRM_VSVM_FAULT_NO_MEMORY = 7,
+	/** @DRM_VSVM_FAULT_EXITED: the process has gone (ESRCH) */
+	DRM_VSVM_FAULT_EXITED = 8,
+	/** @DRM_VSVM_FAULT_TIMEOUT: could not be served within the deadline (ETIME) */
+	DRM_VSVM_FAULT_TIMEOUT = 9,
+	/** @DRM_VSVM_FAULT_ADDRESS: wider than the device's addresses (EFAULT) */
+	DRM_VSVM_FAULT_ADDRESS = 10,
+	/** @DRM_VSVM_FAULT_RESERVED: reserved bits in a page table: a driver bug (EIO) */
+	DRM_VSVM_FAULT_RESERVED = 11,
+	/** @DRM_VSVM_FAULT_BAD_OPCODE: unknown packet (EINVAL) */
+	DRM_VSVM_FAULT_BAD_OPCODE = 12,
+	/** @DRM_VSVM_FAULT_BAD_PACKET: length, flag or argument of a packet (EINVAL) */
+	DRM_VSVM_FAULT_BAD_PACKET = 13,
+	/** @DRM_VSVM_FAULT_MISALIGNED: address not aligned to the width (EINVAL) */
+	DRM_VSVM_FAULT_MISALIGNED = 14,
+	/** @DRM_VSVM_FAULT_WAIT_TIMEOUT: a WAIT packet ran out of time (ETIME) */
+	DRM_VSVM_FAULT_WAIT_TIMEOUT = 15,
+	/** @DRM_VSVM_FAULT_PURGED: a buffer object whose memory was taken after DONTNEED (EFAULT) */
+	DRM_VSVM_FAULT_PURGED = 16,
+};
+
+/**
+ * struct drm_vsvm_fault - record of one fault or error
+ * @sequence: number in this address space, from 1, without gaps
+ * @time_ns: when the device raised it, CLOCK_MONOTONIC
+ * @latency_ns: from there to the answer
+ * @address: that was accessed
+ * @packet: address of the packet that did it
+ * @tag: of that packet, 0 if it could not be read
+ * @queue_id: of the queue
+ * @engine: that ran it
+ * @access: &enum drm_vsvm_access
+ * @reason: &enum drm_vsvm_fault_reason
+ * @error: 0, or the errno of a terminal one, positive
+ * @level: of the page table that the device reached, 4 down to 1; 0 none
+ */
+struct drm_vsvm_fault {
+	__u64 sequence;
+	__u64 time_ns;
+	__u64 latency_ns;
+	__u64 address;
+	__u64 packet;
+	__u64 tag;
+	__u32 queue_id;
+	__u32 engine;
+	__u32 access;
+	__u32 reason;
+	__u32 error;
+	__u32 level;
+};
+
+/**
+ * struct drm_vsvm_vm_faults - read back fault records
+ * @vm_id: address space
+ * @flags: zero
+ * @since: records with a higher sequence number
+ * @records: of &struct drm_vsvm_fault; count: in: room, out: written
+ * @lost: out: records after @since that were overwritten before they were read
+ * @last: out: highest sequence number so far
+ */
+struct drm_vsvm_vm_faults {
+	__u32 vm_id;
+	__u32 flags;
+	__u64 since;
+	struct drm_vsvm_array records;
+	__u64 lost;
+	__u64 last;
+};
+
+/**
+ * struct drm_vsvm_vm_stats - ask for the counters of an address space
+ * @vm_id: address space
+ * @size: in: bytes at @pointer; out: as in &drm_vsvm_dev_query
+ * @pointer: of a &struct drm_vsvm_stats
+ */
+struct drm_vsvm_vm_stats {
+	__u32 vm_id;
+	__u32 size;
+	__u64 pointer;
+};
+
+/**
+ * struct drm_vsvm_stats - counters of one address space
+ * @faults: records received
+ * @folded: of these, answered by the service of another one
+ * @valid: of these, already mapped when they were looked at
+ * @terminal: of these, terminal
+ * @groups: services (one per 2 MiB block and batch)
+ * @retries: services repeated because an invalidation came in between
+ * @snapshots: walks of the process' page table
+ * @populated: pages that the CPU did not have and that were faulted in
+ * @ahead: of these, ahead of a stream
+ * @around: pages mapped along with a faulting one
+ * @mapped_4k: 4 KiB leaves written
+ * @mapped_2m: 2 MiB leaves written
+ * @upgraded: leaves made writable in place
+ * @split_2m: 2 MiB leaves split by an invalidation of a part
+ * @invalidations: notifier callbacks
+ * @invalidations_hit: of these, some that found something mapped
+ * @zapped_4k: 4 KiB leaves zapped
+ * @zapped_2m: 2 MiB leaves zapped
+ * @downgraded: leaves made read-only in place
+ * @tlb_flushes: TLB invalidations asked for
+ * @slow: faults handed to the thread that may wait for user space
+ * @service_ns: time in fault service
+ * @populate_ns: of it, faulting pages in
+ * @snapshot_ns: of it, walking
+ * @map_ns: of it, writing leaves
+ * @invalidate_ns: time in notifier callbacks
+ * @resident_4k: 4 KiB leaves present now
+ * @resident_2m: 2 MiB leaves present now
+ * @notifiers: notifiers present now
+ * @table_bytes: page-table memory now
+ * @meta_bytes: all other memory that grows with what is mapped, now
+ * @migrated: pages moved to device memory
+ * @migrate_failed: pages that were asked to move and could not
+ * @migrate_ns: time spent moving them
+ * @prefetched: pages that PREFETCH brought back to system memory
+ * @guarded: faults that left pages in system memory because they had been
+ *	going back and forth
+ * @exclusive: pages that device atomics took from the CPU for themselves
+ */
+struct drm_vsvm_stats {
+	__u64 faults;
+	__u64 folded;
+	__u64 valid;
+	__u64 terminal;
+	__u64 groups;
+	__u64 retries;
+	__u64 snapshots;
+	__u64 populated;
+	__u64 ahead;
+	__u64 around;
+	__u64 mapped_4k;
+	__u64 mapped_2m;
+	__u64 upgraded;
+	__u64 split_2m;
+	__u64 invalidations;
+	__u64 invalidations_hit;
+	__u64 zapped_4k;
+	__u64 zapped_2m;
+	__u64 downgraded;
+	__u64 tlb_flushes;
+	__u64 slow;
+	__u64 service_ns;
+	__u64 populate_ns;
+	__u64 snapshot_ns;
+	__u64 map_ns;
+	__u64 invalidate_ns;
+	__u64 resident_4k;
+	__u64 resident_2m;
+	__u64 notifiers;
+	__u64 table_bytes;
+	__u64 meta_bytes;
+	__u64 migrated;
+	__u64 migrate_failed;
+	__u64 migrate_ns;
+	__u64 prefetched;
+	__u64 guarded;
+	__u64 exclusive;
+};
+
+/* --- buffer objects --- */
+
+/** DRM_VSVM_BO_VRAM - may lie in device memory, which is tried first */
+#define DRM_VSVM_BO_VRAM		(1u << 0)
+/** DRM_VSVM_BO_SYSTEM - may lie in system memory */
+#define DRM_VSVM_BO_SYSTEM		(1u << 1)
+
+/** DRM_VSVM_BO_WC - CPU mappings are write-combined where the object lies in system memory */
+#define DRM_VSVM_BO_WC			(1u << 0)
+
+/**
+ * struct drm_vsvm_bo_create - create a buffer object
+ * @size: bytes; rounded up to pages; out: what it has become
+ * @placement: DRM_VSVM_BO_VRAM, DRM_VSVM_BO_SYSTEM or both; with VRAM alone it
+ *	still goes to system memory when it is evicted, and comes back when it
+ *	is used
+ * @flags: DRM_VSVM_BO_WC
+ * @handle: out: GEM handle; closed with DRM_IOCTL_GEM_CLOSE, shared with the
+ *	PRIME ioctls
+ * @pad: zero
+ *
+ * Its contents are zero.  ENOSPC if it never fits.
+ */
+struct drm_vsvm_bo_create {
+	__u64 size;
+	__u32 placement;
+	__u32 flags;
+	__u32 handle;
+	__u32 pad;
+};
+
+/** enum drm_vsvm_bo_state - of the memory of a buffer object */
+enum drm_vsvm_bo_state {
+	/** @DRM_VSVM_BO_NONE: not allocated yet */
+	DRM_VSVM_BO_NONE = 0,
+	DRM_VSVM_BO_IN_VRAM = 1,
+	DRM_VSVM_BO_IN_SYSTEM = 2,
+	/** @DRM_VSVM_BO_PURGED: taken away after DONTNEED; contents lost */
+	DRM_VSVM_BO_PURGED = 3,
+};
+
+/**
+ * struct drm_vsvm_bo_info - ask about a buffer object
+ * @handle: which
+ * @placement: out: as created; DRM_VSVM_BO_SYSTEM for an imported one
+ * @size: out
+ * @flags: out: as created
+ * @state: out: &enum drm_vsvm_bo_state
+ * @advice: out: &enum drm_vsvm_bo_advice
+ * @imported: out: 1 if it is another device's
+ */
+struct drm_vsvm_bo_info {
+	__u32 handle;
+	__u32 placement;
+	__u64 size;
+	__u32 flags;
+	__u32 state;
+	__u32 advice;
+	__u32 imported;
+};
+
+/**
+ * struct drm_vsvm_bo_mmap_offset - where to mmap() a buffer object
+ * @handle: which; EOPNOTSUPP for an imported one
+ * @pad: zero
+ * @offset: out: for mmap() of the device file
+ */
+struct drm_vsvm_bo_mmap_offset {
+	__u32 handle;
+	__u32 pad;
+	__u64 offset;
+};
+
+/** enum drm_vsvm_bo_advice - is the contents needed? */
+enum drm_vsvm_bo_advice {
+	DRM_VSVM_BO_WILLNEED = 0,
+	/** @DRM_VSVM_BO_DONTNEED: the memory may be taken rather than evicted */
+	DRM_VSVM_BO_DONTNEED = 1,
+};
+
+/**
+ * struct drm_vsvm_bo_advise - say whether the contents is needed
+ * @handle: which; EOPNOTSUPP for an imported or an exported one
+ * @advice: &enum drm_vsvm_bo_advice
+ * @retained: out: 0 if the contents is lost for good: accesses of the device
+ *	are terminal, of the CPU SIGBUS; else 1
+ * @pad: zero
+ */
+struct drm_vsvm_bo_advise {
+	__u32 handle;
+	__u32 advice;
+	__u32 retained;
+	__u32 pad;
+};
+
+/* --- queues --- */
+
+/**
+ * struct drm_vsvm_queue_create - create a queue
+ * @vm_id: address space that its work runs in
+ * @flags: zero
+ * @engine_mask: engines that may run it; 0: any.  One of them is picked.
+ * @priority: zero
+ * @queue_id: out: not 0
+ * @pad: zero
+ */
+struct drm_vsvm_queue_create {
+	__u32 vm_id;
+	__u32 flags;
+	__u32 engine_mask;
+	__u32 priority;
+	__u32 queue_id;
+	__u32 pad;
+};
+
+/**
+ * struct drm_vsvm_queue_destroy - destroy a queue, whatever it is doing
+ * @queue_id: which
+ * @pad: zero
+ */
+struct drm_vsvm_queue_destroy {
+	__u32 queue_id;
+	__u32 pad;
+};
+
+/** enum drm_vsvm_queue_state - of a queue */
+enum drm_vsvm_queue_state {
+	DRM_VSVM_QUEUE_IDLE = 0,
+	DRM_VSVM_QUEUE_BUSY = 1,
+	/** @DRM_VSVM_QUEUE_ERROR: ended by a terminal error; it takes no more work */
+	DRM_VSVM_QUEUE_ERROR = 2,
+};
+
+/**
+ * struct drm_vsvm_queue_query - state of a queue
+ * @queue_id: which
+ * @state: out: &enum drm_vsvm_queue_state
+ * @error: out: errno that ended it, positive, or 0
+ * @engine: out: that it runs on
+ * @submitted: out: number of the last submission
+ * @completed: out: number of the last one that is complete
+ * @fault_sequence: out: sequence of the record that ended it, or 0
+ */
+struct drm_vsvm_queue_query {
+	__u32 queue_id;
+	__u32 state;
+	__u32 error;
+	__u32 engine;
+	__u64 submitted;
+	__u64 completed;
+	__u64 fault_sequence;
+};
+
+/**
+ * struct drm_vsvm_command - one command buffer
+ * @address: of the first packet, aligned to %VSVM_PACKET_BYTES
+ * @bytes: a multiple of %VSVM_PACKET_BYTES, not 0
+ */
+struct drm_vsvm_command {
+	__u64 address;
+	__u64 bytes;
+};
+
+/**
+ * struct drm_vsvm_submit - hand work to a queue
+ * @queue_id: which; ECANCELED if it was ended by an error
+ * @flags: zero
+ * @commands: of &struct drm_vsvm_command, run in order; may be empty
+ * @fence_address: where the device writes @fence_value when all of this and
+ *	everything submitted before is complete; aligned to 8; 0: nowhere
+ * @fence_value: what it writes
+ * @sequence: out: number of this submission, from 1
+ *
+ * EAGAIN while the queue is full (&drm_vsvm_dev_info.queue_depth).
+ */
+struct drm_vsvm_submit {
+	__u32 queue_id;
+	__u32 flags;
+	struct drm_vsvm_array commands;
+	__u64 fence_address;
+	__u64 fence_value;
+	__u64 sequence;
+};
+
+/**
+ * struct drm_vsvm_wait_user_fence - wait until a value in memory compares
+ * @address: of a u64 of the calling process, aligned to 8
+ * @value: reference
+ * @mask: applied to what is read, before it is compared
+ * @timeout_ns: absolute, CLOCK_MONOTONIC; a time gone by only looks; ETIME
+ * @compare: &enum vsvm_compare
+ * @queue_id: the queue that will write it: the wait ends with ECANCELED when
+ *	that queue is in error or destroyed and the value does not compare.
+ *	0: any queue of this file may write it, and only the time ends the wait
+ * @flags: zero
+ * @pad: zero
+ */
+struct drm_vsvm_wait_user_fence {
+	__u64 address;
+	__u64 value;
+	__u64 mask;
+	__s64 timeout_ns;
+	__u32 compare;
+	__u32 queue_id;
+	__u32 flags;
+	__u32 pad;
+};
+
+#define DRM_IOCTL_VSVM_DEV_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_DEV_QUERY, struct drm_vsvm_dev_query)
+#define DRM_IOCTL_VSVM_VM_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_VM_CREATE, struct drm_vsvm_vm_create)
+#define DRM_IOCTL_VSVM_VM_DESTROY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_VM_DESTROY, struct drm_vsvm_vm_destroy)
+#define DRM_IOCTL_VSVM_VM_BIND \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_VM_BIND, struct drm_vsvm_vm_bind)
+#define DRM_IOCTL_VSVM_VM_STATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_VM_STATE, struct drm_vsvm_vm_state)
+#define DRM_IOCTL_VSVM_VM_FAULTS \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_VM_FAULTS, struct drm_vsvm_vm_faults)
+#define DRM_IOCTL_VSVM_VM_STATS \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_VM_STATS, struct drm_vsvm_vm_stats)
+#define DRM_IOCTL_VSVM_QUEUE_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_QUEUE_CREATE, struct drm_vsvm_queue_create)
+#define DRM_IOCTL_VSVM_QUEUE_DESTROY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_QUEUE_DESTROY, struct drm_vsvm_queue_destroy)
+#define DRM_IOCTL_VSVM_QUEUE_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_QUEUE_QUERY, struct drm_vsvm_queue_query)
+#define DRM_IOCTL_VSVM_SUBMIT \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_SUBMIT, struct drm_vsvm_submit)
+#define DRM_IOCTL_VSVM_WAIT_USER_FENCE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_WAIT_USER_FENCE, struct drm_vsvm_wait_user_fence)
+
+#define DRM_IOCTL_VSVM_BO_CREATE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_CREATE, struct drm_vsvm_bo_create)
+#define DRM_IOCTL_VSVM_BO_INFO \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_INFO, struct drm_vsvm_bo_info)
+#define DRM_IOCTL_VSVM_BO_MMAP_OFFSET \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_MMAP_OFFSET, struct drm_vsvm_bo_mmap_offset)
+#define DRM_IOCTL_VSVM_BO_ADVISE \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_ADVISE, struct drm_vsvm_bo_advise)
+
+#if defined(__cplusplus)
+}
+#endif
+
+#endif
