@@ -1,0 +1,635 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Serving faults.
+ *
+ * One service handles the requests of one 2 MiB block.  It looks first and
+ * faults afterwards: a walk of the process' page table that asks for nothing
+ * tells what is there around the requests; only a requested page that is
+ * missing is faulted in, alone, and the walk is taken again.  So a touch
+ * populates one page, whatever surrounds it, and nothing that surrounds it can
+ * make it fail.  Only a run of faults at rising addresses populates ahead.
+ *
+ * Faulting in goes through fixup_user_fault() and not through
+ * hmm_range_fault(): the latter faults every page of a hole if one is asked
+ * for, and cannot wait for userfaultfd.
+ *
+ * No lock is held from one step to the next.  What the walk said is used only
+ * if the notifier's sequence proves, under the span's lock, that no
+ * invalidation came in between; otherwise all begins again, until the deadline.
+ */
+#include <linux/bitmap.h>
+#include <linux/hmm.h>
+#include <linux/fs.h>
+#include <linux/jiffies.h>
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/export.h>
+
+#include <kunit/visibility.h>
+
+#include "svm/svm_serve.h"
+#include "svm/svm_trace.h"
+
+/*
+ * A page that is there and that hmm calls an error may only be on its way
+ * through a migration: faulting it in waits for that.  One that still is after
+ * so many times is not ordinary memory.
+ */
+#define VSVM_SVM_ERROR_TRIES	4
+
+/* How far apart two requests are still walked together */
+#define VSVM_SVM_GAP		32
+
+static void vsvm_svm_fail_pending(struct vsvm_svm_service *s,
+				  enum vsvm_svm_status status)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++)
+		if (s->req[i].status == VSVM_SVM_PENDING)
+			s->req[i].status = status;
+}
+
+/* The first request that is not done with, or NULL */
+static struct vsvm_svm_request *vsvm_svm_pending(struct vsvm_svm_service *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++)
+		if (s->req[i].status == VSVM_SVM_PENDING)
+			return &s->req[i];
+	return NULL;
+}
+
+/* Set aside what needs no walk; tell how many are left and where they begin and end */
+static unsigned int vsvm_svm_sort_out(struct vsvm_svm_service *s,
+				      unsigned long *first, unsigned long *last)
+{
+	const struct vsvm_svm_ops *ops = s->svm->ops;
+	unsigned int i, valid = 0, left = 0;
+
+	for (i = 0; i < s->count; i++) {
+		struct vsvm_svm_request *r = &s->req[i];
+
+		if (r->status != VSVM_SVM_PENDING)
+			continue;
+		if (r->access && s->bounds->read_only) {
+			r->status = VSVM_SVM_READ_ONLY;
+			continue;
+		}
+		if (ops->mapped(s->svm->priv, s->n->span, r->address, r->access)) {
+			r->status = VSVM_SVM_OK;
+			valid++;
+			continue;
+		}
+		if (!left++)
+			*first = r->address;
+		*last = r->address;
+	}
+	if (valid)
+		vsvm_svm_count(s->svm, VSVM_STAT_VALID, valid);
+	return left;
+}
+
+/* Choose the pages to walk: what surrounds each request, and what a run is heading for */
+static void vsvm_svm_choose(struct vsvm_svm_service *s)
+{
+	unsigned int around = s->narrow ? 1 : s->svm->config.around;
+	unsigned int lo = 0, hi = VSVM_SVM_BLOCK_PAGES;
+	unsigned int i, begin, end, previous = UINT_MAX;
+
+	if (s->bounds->start > s->block)
+		lo = vsvm_svm_index(s, s->bounds->start);
+	if (s->bounds->end < s->block + VSVM_SVM_BLOCK_SIZE)
+		hi = vsvm_svm_index(s, s->bounds->end);
+
+	bitmap_zero(s->want, VSVM_SVM_BLOCK_PAGES);
+	for (i = 0; i < s->count; i++) {
+		struct vsvm_svm_request *r = &s->req[i];
+		unsigned int page = vsvm_svm_index(s, r->address);
+
+		if (r->status != VSVM_SVM_PENDING)
+			continue;
+		begin = rounddown(page, around);
+		end = begin + around;
+		if (s->window > 1 && !s->narrow)
+			end = max(end, page + s->window);
+		/* One longer walk is cheaper than two short ones */
+		if (!s->narrow && previous != UINT_MAX && begin > previous &&
+		    begin - previous <= VSVM_SVM_GAP)
+			begin = previous;
+		begin = max(begin, lo);
+		end = min(end, hi);
+		if (begin < end)
+			bitmap_set(s->want, begin, end - begin);
+		previous = end;
+		if (s->narrow == VSVM_SVM_ONE)
+			break;
+	}
+}
+
+/* Small pages that lie and may be accessed as one: a leaf of 2 MiB will do for them */
+static bool vsvm_svm_contiguous(const struct vsvm_svm_service *s)
+{
+	unsigned long first = s->pfns[0];
+	unsigned long i;
+
+	if (!bitmap_full(s->want, VSVM_SVM_BLOCK_PAGES) || !(first & HMM_PFN_VALID) ||
+	    (first & HMM_PFN_ERROR) ||
+	    !IS_ALIGNED(first & ~HMM_PFN_FLAGS, VSVM_SVM_BLOCK_PAGES))
+		return false;
+	for (i = VSVM_SVM_BLOCK_PAGES - 1; i; i--)
+		if (s->pfns[i] != first + i)
+			return false;
+	return true;
+}
+
+/*
+ * Memory that has a struct page and is not for devices: secretmem is not in the
+ * kernel's own map, a shadow stack is written by the CPU alone.
+ */
+static bool vsvm_svm_refused(const struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_SHADOW_STACK)
+		return true;
+	return vma->vm_file &&
+	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
+/* Take out of a walk what is refused */
+static void vsvm_svm_refuse(struct vsvm_svm_service *s, unsigned long start,
+			    unsigned long end)
+{
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	unsigned long a;
+
+	vma_iter_init(&vmi, s->svm->mm, start);
+	for_each_vma_range(vmi, vma, end) {
+		if (!vsvm_svm_refused(vma))
+			continue;
+		for (a = max(start, vma->vm_start); a < min(end, vma->vm_end);
+		     a += PAGE_SIZE)
+			s->pfns[vsvm_svm_index(s, a)] = HMM_PFN_ERROR;
+	}
+}
+
+/*
+ * Walk the process' page table, under mmap_lock.  -EBUSY: an invalidation came
+ * in between.
+ */
+int vsvm_svm_snapshot(struct vsvm_svm_service *s)
+{
+	struct hmm_range range = {
+		.notifier = &s->n->mni,
+		.notifier_seq = s->seq,
+		.dev_private_owner = s->svm->config.mem.owner,
+	};
+	unsigned long begin, end, i;
+	u64 t = local_clock();
+	int ret = 0;
+
+	mmap_assert_locked(s->svm->mm);
+	s->huge_pfn = 0;
+	for_each_set_bitrange(begin, end, s->want, VSVM_SVM_BLOCK_PAGES) {
+		memset(&s->pfns[begin], 0, (end - begin) * sizeof(*s->pfns));
+		range.start = s->block + (begin << PAGE_SHIFT);
+		range.end = s->block + (end << PAGE_SHIFT);
+		range.hmm_pfns = &s->pfns[begin];
+		ret = hmm_range_fault(&range);
+		if (ret)
+			break;
+		vsvm_svm_refuse(s, range.start, range.end);
+		vsvm_svm_count(s->svm, VSVM_STAT_SNAPSHOTS, 1);
+		/* An entry that maps the whole block says all there is to say of it */
+		i = begin;
+		if ((s->pfns[i] & HMM_PFN_VALID) &&
+		    hmm_pfn_to_map_order(s->pfns[i]) >= HPAGE_PMD_ORDER &&
+		    s->bounds->start <= s->block &&
+		    s->bounds->end >= s->block + VSVM_SVM_BLOCK_SIZE &&
+		    IS_ALIGNED((s->pfns[i] & ~HMM_PFN_FLAGS) - i,
+			       VSVM_SVM_BLOCK_PAGES)) {
+			s->huge_pfn = s->pfns[i] - i;
+			break;
+		}
+	}
+	if (!ret && !s->huge_pfn && vsvm_svm_contiguous(s))
+		s->huge_pfn = s->pfns[0];
+	vsvm_svm_count(s->svm, VSVM_STAT_SNAPSHOT_NS, local_clock() - t);
+	return ret;
+}
+
+static unsigned long vsvm_svm_pfn(const struct vsvm_svm_service *s,
+				  unsigned int page)
+{
+	return s->huge_pfn ? s->huge_pfn + page : s->pfns[page];
+}
+
+static bool vsvm_svm_present(unsigned long pfn, bool write)
+{
+	return (pfn & HMM_PFN_VALID) && !(pfn & HMM_PFN_ERROR) &&
+	       (!write || (pfn & HMM_PFN_WRITE));
+}
+
+/* Fault in one page of the process, under mmap_lock, which may be dropped and taken again */
+static enum vsvm_svm_status
+vsvm_svm_populate_one(struct vsvm_svm_service *s, unsigned long address,
+		      bool write, bool may_wait)
+{
+	unsigned int flags = FAULT_FLAG_REMOTE;
+	struct mm_struct *mm = s->svm->mm;
+	struct vm_area_struct *vma;
+	bool unlocked = false;
+	int err;
+
+	vma = vma_lookup(mm, address);
+	if (!vma)
+		return VSVM_SVM_NO_MAPPING;
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || vsvm_svm_refused(vma))
+		return VSVM_SVM_UNSUPPORTED;
+	if (!(vma->vm_flags & VM_READ) || (write && !(vma->vm_flags & VM_WRITE)))
+		return VSVM_SVM_PERMISSION;
+	if (userfaultfd_armed(vma) && !may_wait)
+		return VSVM_SVM_SLOW;
+
+	if (write)
+		flags |= FAULT_FLAG_WRITE;
+	err = fixup_user_fault(mm, address, flags, &unlocked);
+	switch (err) {
+	case 0:
+		return VSVM_SVM_OK;
+	case -EINTR:
+		return VSVM_SVM_EXITED;
+	case -ENOMEM:
+		return VSVM_SVM_NO_MEMORY;
+	default:
+		break;
+	}
+	/*
+	 * The lock may have been dropped: -EFAULT stands for a mapping that has
+	 * gone or has changed as well as for SIGBUS and SIGSEGV.
+	 */
+	vma = vma_lookup(mm, address);
+	if (!vma)
+		return VSVM_SVM_NO_MAPPING;
+	if (!(vma->vm_flags & VM_READ) || (write && !(vma->vm_flags & VM_WRITE)))
+		return VSVM_SVM_PERMISSION;
+	return VSVM_SVM_BUS;
+}
+
+/*
+ * Fault in what is requested and missing.  Writes first: the read of a page
+ * that is to be written as well would only map the zero page for a moment.
+ * Return: whether the walk is out of date.
+ */
+static bool vsvm_svm_populate(struct vsvm_svm_service *s)
+{
+	unsigned int i, done = 0;
+	int write;
+	u64 t = 0;
+
+	for (write = 1; write >= 0; write--) {
+		for (i = 0; i < s->count; i++) {
+			struct vsvm_svm_request *r = &s->req[i];
+			enum vsvm_svm_status status;
+			unsigned long pfn;
+
+			if (r->status != VSVM_SVM_PENDING || !!r->access != write)
+				continue;
+			pfn = vsvm_svm_pfn(s, vsvm_svm_index(s, r->address));
+			if (vsvm_svm_present(pfn, r->access))
+				continue;
+			if (r->tries == U8_MAX) {
+				r->status = VSVM_SVM_TIMEOUT;
+				continue;
+			}
+			if (r->tries >= VSVM_SVM_ERROR_TRIES &&
+			    (pfn & HMM_PFN_ERROR)) {
+				r->status = VSVM_SVM_UNSUPPORTED;
+				continue;
+			}
+			if (!write && i + 1 < s->count && done &&
+			    s->req[i + 1].address == r->address &&
+			    s->req[i + 1].status == VSVM_SVM_PENDING)
+				continue;
+			if (!t)
+				t = local_clock();
+			status = vsvm_svm_populate_one(s, r->address, r->access,
+						       s->may_wait);
+			if (status != VSVM_SVM_OK) {
+				r->status = status;
+				continue;
+			}
+			if (r->tries < U8_MAX)
+				r->tries++;
+			done++;
+		}
+	}
+	if (t)
+		vsvm_svm_count(s->svm, VSVM_STAT_POPULATE_NS, local_clock() - t);
+	vsvm_svm_count(s->svm, VSVM_STAT_POPULATED, done);
+	return done;
+}
+
+/* A run of faults: fault in what it is heading for.  Nothing here can fail a request. */
+static bool vsvm_svm_populate_ahead(struct vsvm_svm_service *s)
+{
+	const struct vsvm_svm_request *first = NULL, *last = NULL;
+	unsigned int i, page, end, done = 0;
+	struct vm_area_struct *vma;
+	u64 t;
+
+	if (s->ahead_done || s->window <= 1 || s->huge_pfn)
+		return false;
+	s->ahead_done = true;
+	for (i = 0; i < s->count; i++) {
+		if (s->req[i].status != VSVM_SVM_PENDING)
+			continue;
+		if (!first)
+			first = &s->req[i];
+		last = &s->req[i];
+	}
+	if (!last)
+		return false;
+
+	/* What is behind the mapping, or in a file that others read, was not asked for */
+	vma = vma_lookup(s->svm->mm, last->address);
+	if (!vma || (last->access && (vma->vm_flags & VM_SHARED)))
+		return false;
+	t = local_clock();
+	page = vsvm_svm_index(s, last->address) + 1;
+	end = min_t(unsigned int, vsvm_svm_index(s, first->address) + s->window,
+		    VSVM_SVM_BLOCK_PAGES);
+	if (vma->vm_end < s->block + VSVM_SVM_BLOCK_SIZE)
+		end = min(end, vsvm_svm_index(s, vma->vm_end));
+	for (; page < end && test_bit(page, s->want); page++) {
+		if (s->pfns[page] & HMM_PFN_ERROR)
+			break;
+		if (vsvm_svm_present(s->pfns[page], last->access))
+			continue;
+		if (vsvm_svm_populate_one(s, s->block + ((unsigned long)page << PAGE_SHIFT),
+					  last->access, false) != VSVM_SVM_OK)
+			break;
+		done++;
+		cond_resched();
+	}
+	vsvm_svm_count(s->svm, VSVM_STAT_POPULATE_NS, local_clock() - t);
+	vsvm_svm_count(s->svm, VSVM_STAT_POPULATED, done);
+	vsvm_svm_count(s->svm, VSVM_STAT_AHEAD, done);
+	return done;
+}
+
+/* Write what the walk found.  0; -EAGAIN: begin again; -EIO */
+int vsvm_svm_commit(struct vsvm_svm_service *s, unsigned int left)
+{
+	const struct vsvm_svm_ops *ops = s->svm->ops;
+	struct vsvm_svm_span *span = s->n->span;
+	bool read_only = s->bounds->read_only;
+	void *priv = s->svm->priv;
+	unsigned long begin, end = 0;
+	void *prepared = NULL;
+	int ret = 0, pages = 0;
+	u64 t;
+
+	if (!s->huge_pfn) {
+		prepared = ops->prepare(priv, span, s->block);
+		if (IS_ERR(prepared))
+			return PTR_ERR(prepared);
+	}
+
+	mutex_lock(&span->lock);
+	t = local_clock();
+	if (READ_ONCE(s->svm->stopped)) {
+		ret = -ESRCH;
+	} else if (READ_ONCE(*s->bounds->epoch) != s->bounds->seen) {
+		ret = -ESTALE;
+	} else if (mmu_interval_read_retry(&s->n->mni, s->seq)) {
+		ret = -EAGAIN;
+	} else if (s->huge_pfn) {
+		ret = ops->map_huge(priv, span, s->block, s->huge_pfn, read_only);
+		end = VSVM_SVM_BLOCK_PAGES;
+		if (ret > 0)
+			pages = VSVM_SVM_BLOCK_PAGES;
+	} else {
+		for_each_set_bitrange(begin, end, s->want, VSVM_SVM_BLOCK_PAGES) {
+			ret = ops->map(priv, span,
+				       s->block + (begin << PAGE_SHIFT),
+				       &s->pfns[begin], end - begin, read_only,
+				       &prepared);
+			if (ret < 0)
+				break;
+			pages += ret;
+		}
+	}
+	vsvm_svm_count(s->svm, VSVM_STAT_MAP_NS, local_clock() - t);
+	mutex_unlock(&span->lock);
+
+	if (prepared)
+		ops->finish(priv, prepared);
+	if (pages > left)
+		vsvm_svm_count(s->svm, VSVM_STAT_AROUND, pages - left);
+	return ret < 0 ? ret : 0;
+}
+
+static bool vsvm_svm_expired(struct vsvm_svm_service *s, unsigned long deadline)
+{
+	if (READ_ONCE(s->svm->stopped) || fatal_signal_pending(current))
+		vsvm_svm_fail_pending(s, VSVM_SVM_EXITED);
+	else if (time_after(jiffies, deadline))
+		vsvm_svm_fail_pending(s, VSVM_SVM_TIMEOUT);
+	else
+		return false;
+	return true;
+}
+
+/* Where a run of faults goes on: behind the last page mapped for it without a gap */
+static void vsvm_svm_advance(struct vsvm_svm_service *s, unsigned long first)
+{
+	unsigned long end = VSVM_SVM_BLOCK_PAGES;
+
+	if (!s->huge_pfn) {
+		end = vsvm_svm_index(s, first);
+		while (end < VSVM_SVM_BLOCK_PAGES && test_bit(end, s->want) &&
+		       vsvm_svm_present(s->pfns[end], false))
+			end++;
+	}
+	vsvm_svm_stream_advance(s->n->streams, first,
+				s->block + (end << PAGE_SHIFT));
+}
+
+/* Some page that is asked for lies in system memory and may be moved */
+static bool vsvm_svm_wants_migration(struct vsvm_svm_service *s)
+{
+	const struct vsvm_svm_mem *mem = &s->svm->config.mem;
+	unsigned int i;
+
+	if (!s->bounds->migrate || s->migrate_done || !mem->npages)
+		return false;
+	s->migrate_done = true;
+	for (i = 0; i < s->count; i++) {
+		unsigned long pfn;
+
+		if (s->req[i].status != VSVM_SVM_PENDING)
+			continue;
+		pfn = vsvm_svm_pfn(s, vsvm_svm_index(s, s->req[i].address)) &
+			~HMM_PFN_FLAGS;
+		if (pfn - mem->first_pfn < mem->npages || is_zero_pfn(pfn))
+			continue;
+		if (!vsvm_svm_guard_holds(s->n, s->block))
+			return true;
+		vsvm_svm_count(s->svm, VSVM_STAT_GUARDED, 1);
+		return false;
+	}
+	return false;
+}
+
+/*
+ * What has been mapped is what was asked for, but for atomic access to system
+ * memory.  Return: false if all must begin again.
+ */
+static bool vsvm_svm_grant(struct vsvm_svm_service *s)
+{
+	const struct vsvm_svm_ops *ops = s->svm->ops;
+	bool done = true;
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++) {
+		struct vsvm_svm_request *r = &s->req[i];
+		unsigned long pfn;
+
+		if (r->status != VSVM_SVM_PENDING)
+			continue;
+		if (!test_bit(vsvm_svm_index(s, r->address), s->want)) {
+			done = false;
+			continue;
+		}
+		pfn = vsvm_svm_pfn(s, vsvm_svm_index(s, r->address));
+		if (r->access == VSVM_SVM_ATOMIC &&
+		    !ops->mapped(s->svm->priv, s->n->span, r->address, r->access))
+			r->status = vsvm_svm_exclusive(s->n, r->address, pfn, s->seq,
+						       s->bounds);
+		else
+			r->status = VSVM_SVM_OK;
+		done &= r->status != VSVM_SVM_PENDING;
+	}
+	return done;
+}
+
+static void vsvm_svm_service(struct vsvm_svm_service *s)
+{
+	struct mm_struct *mm = s->svm->mm;
+	unsigned long deadline = jiffies + msecs_to_jiffies(s->svm->config.deadline_ms);
+	unsigned long first, last;
+	unsigned int left;
+	bool again;
+	int ret;
+
+	for (;;) {
+		left = vsvm_svm_sort_out(s, &first, &last);
+		if (!left || vsvm_svm_expired(s, deadline))
+			return;
+		if (!s->window) {
+			unsigned int span = ((last - first) >> PAGE_SHIFT) + 1;
+
+			/* Requests that leave gaps are no run */
+			s->window = vsvm_svm_stream_window(s->n->streams,
+							   &s->n->victim, first,
+							   span == left ? left : 1);
+		}
+		vsvm_svm_choose(s);
+
+		s->seq = mmu_interval_read_begin(&s->n->mni);
+		mmap_read_lock(mm);
+		ret = vsvm_svm_snapshot(s);
+		again = !ret && (vsvm_svm_populate(s) ||
+				 vsvm_svm_populate_ahead(s));
+		mmap_read_unlock(mm);
+		if (again) {
+			/* However long the pages took to come: that was progress */
+			deadline = jiffies +
+				msecs_to_jiffies(s->svm->config.deadline_ms);
+			continue;
+		}
+		if (!ret && vsvm_svm_wants_migration(s)) {
+			vsvm_svm_migrate(s->svm, max(s->block, s->bounds->start),
+					 min(s->block + VSVM_SVM_BLOCK_SIZE,
+					     s->bounds->end), true, true);
+			continue;
+		}
+		if (!ret && !vsvm_svm_pending(s))
+			return;
+		if (!ret) {
+			ret = vsvm_svm_commit(s, left);
+			if (!ret)
+				vsvm_svm_advance(s, first);
+		}
+		switch (ret) {
+		case 0:
+			break;
+		case -EBUSY:
+		case -EAGAIN:
+			vsvm_svm_count(s->svm, VSVM_STAT_RETRIES, 1);
+			cond_resched();
+			break;
+		case -ESRCH:
+			vsvm_svm_fail_pending(s, VSVM_SVM_EXITED);
+			return;
+		case -ESTALE:
+			vsvm_svm_fail_pending(s, VSVM_SVM_STALE);
+			return;
+		case -ENOMEM:
+			vsvm_svm_fail_pending(s, VSVM_SVM_NO_MEMORY);
+			return;
+		default:
+			/* A page that cannot be reached must not fail others */
+			if (s->narrow != VSVM_SVM_ONE)
+				s->narrow++;
+			else
+				vsvm_svm_pending(s)->status = VSVM_SVM_UNSUPPORTED;
+			break;
+		}
+		if (!ret && vsvm_svm_grant(s))
+			return;
+	}
+}
+
+void vsvm_svm_serve(struct vsvm_svm *svm, struct vsvm_svm_request *requests,
+		    unsigned int count, const struct vsvm_svm_bounds *bounds,
+		    struct vsvm_svm_scratch *scratch, bool may_wait)
+{
+	struct vsvm_svm_service s = {
+		.svm = svm,
+		.req = requests,
+		.count = count,
+		.bounds = bounds,
+		.pfns = scratch->pfns,
+		.block = ALIGN_DOWN(requests[0].address, VSVM_SVM_BLOCK_SIZE),
+		.may_wait = may_wait,
+	};
+	u64 t = local_clock();
+
+	if (READ_ONCE(svm->stopped) || !mmget_not_zero(svm->mm)) {
+		vsvm_svm_fail_pending(&s, VSVM_SVM_EXITED);
+		return;
+	}
+	s.n = vsvm_svm_notifier_get(svm, s.block);
+	if (IS_ERR(s.n))
+		vsvm_svm_fail_pending(&s, PTR_ERR(s.n) == -ENOMEM ?
+				      VSVM_SVM_NO_MEMORY : VSVM_SVM_EXITED);
+	else
+		vsvm_svm_service(&s);
+	/*
+	 * The last reference would unmap the whole process here, in the middle
+	 * of serving others.
+	 */
+	mmput_async(svm->mm);
+	t = local_clock() - t;
+	vsvm_svm_count(svm, VSVM_STAT_GROUPS, 1);
+	vsvm_svm_count(svm, VSVM_STAT_SERVICE_NS, t);
+	trace_vsvm_serve(svm, requests[0].address, count, s.window, s.huge_pfn, t);
+}
+EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_serve);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VSVM_SVM_PRIV_H_
+#define _VSVM_SVM_PRIV_H_
+
+#include <linux/mmu_notifier.h>
+#include <linux/xarray.h>
+
+#include "svm/svm.h"
+
+#define VSVM_SVM_STREAMS	4
+
+/**
+ * struct vsvm_svm_stream - a run of faults at rising addresses
+ * @next: where the next fault of the run is expected
+ * @window: pages to bring in with it
+ */
+struct vsvm_svm_stream {
+	unsigned long next;
+	unsigned int window;
+};
+
+/**
+ * struct vsvm_svm_guard - what is known of the way of a block, see guard.c
+ * @moved: jiffies when pages last went to the device, 0: have come back since
+ * @until: jiffies until when faults leave the block alone, 0: do not
+ * @bounces: times in a row that they came back at once; under the span's lock
+ */
+struct vsvm_svm_guard {
+	u32 moved;
+	u32 until;
+	u32 bounces;
+};
+
+/**
+ * struct vsvm_svm_notifier - watches one span
+ * @mni: inserted as long as this exists
+ * @svm: the mirror
+ * @span: the device's part, which holds the lock
+ * @streams: patterns seen here; racy on purpose: a torn update costs a guess
+ * @victim: the stream to be replaced next; racy on purpose
+ * @guard: of each block
+ */
+struct vsvm_svm_notifier {
+	struct mmu_interval_notifier mni;
+	struct vsvm_svm *svm;
+	struct vsvm_svm_span *span;
+	struct vsvm_svm_stream streams[VSVM_SVM_STREAMS];
+	unsigned int victim;
+	struct vsvm_svm_guard guard[];
+};
+
+/**
+ * struct vsvm_svm - the mirror of a process
+ * @ops: the device
+ * @priv: of @ops
+ * @mm: the process, held with mmgrab()
+ * @config: constants
+ * @notifiers: by address / span size; read under RCU; entries are added under
+ *	@lock and stay until the mirror is destroyed
+ * @lock: serialises adding notifiers.  Outside mmap_lock.
+ * @count: notifiers, under @lock
+ * @stopped: set once, read under a span's lock before anything is mapped
+ * @counters: per CPU
+ */
+struct vsvm_svm {
+	const struct vsvm_svm_ops *ops;
+	void *priv;
+	struct mm_struct *mm;
+	struct vsvm_svm_config config;
+	struct xarray notifiers;
+	struct mutex lock;	/* adding notifiers */
+	unsigned long count;
+	bool stopped;
+	struct vsvm_svm_counters __percpu *counters;
+};
+
+extern const struct mmu_interval_notifier_ops vsvm_svm_notifier_ops;
+
+struct vsvm_svm_notifier *vsvm_svm_notifier_get(struct vsvm_svm *svm,
+						unsigned long address);
+
+/* Owner that core-mm's notifications carry when pages go to the device */
+static inline void *vsvm_svm_to_device_owner(const struct vsvm_svm *svm)
+{
+	return svm->config.mem.owner + 1;
+}
+
+/* migrate.c */
+long vsvm_svm_migrate(struct vsvm_svm *svm, unsigned long start, unsigned long end,
+		      bool to_device, bool evict);
+
+/* exclusive.c */
+enum vsvm_svm_status vsvm_svm_exclusive(struct vsvm_svm_notifier *n,
+					unsigned long address, unsigned long pfn,
+					unsigned long seq,
+					const struct vsvm_svm_bounds *bounds);
+
+/* guard.c */
+void vsvm_svm_guard_moved(struct vsvm_svm_notifier *n, unsigned long address);
+void vsvm_svm_guard_returned(struct vsvm_svm_notifier *n, unsigned long start,
+			     unsigned long end);
+bool vsvm_svm_guard_holds(struct vsvm_svm_notifier *n, unsigned long address);
+
+/* stream.c: no locks, see struct vsvm_svm_notifier */
+unsigned int vsvm_svm_stream_window(struct vsvm_svm_stream *streams,
+				    unsigned int *victim, unsigned long address,
+				    unsigned int npages);
+void vsvm_svm_stream_advance(struct vsvm_svm_stream *streams,
+			     unsigned long address, unsigned long end);
+
+#endif
