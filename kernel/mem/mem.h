@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VSVM_MEM_H_
+#define _VSVM_MEM_H_
+
+#include <linux/types.h>
+
+/**
+ * DOC: device memory
+ *
+ * VRAM is one TTM resource manager.  What lies in it belongs to a TTM buffer
+ * object, be it one that user space created or a *chunk*, memory that pages of
+ * processes have migrated to; so there is one LRU, and either kind evicts the
+ * other.  Each 4 KiB of VRAM has a device-private struct page; those of chunks
+ * stand for the pages of processes.
+ *
+ * A chunk is held by whoever fills it and by each of its pages that is in use.
+ * Pages are freed by core-mm in atomic context; the chunk's memory is given back
+ * by a worker when nothing holds it any more.
+ */
+
+struct device;
+struct dma_fence;
+struct drm_device;
+struct drm_printer;
+struct page;
+struct seq_file;
+struct vsvm_chunk;
+struct vm_area_struct;
+struct vsvm_hw;
+struct vsvm_hw_copy;
+struct vsvm_mem;
+
+/** enum vsvm_mem_stat - counters of device memory */
+enum vsvm_mem_stat {
+	/* Pages brought back by CPU faults, and how many such faults */
+	VSVM_MEM_RETURNED_PAGES,
+	VSVM_MEM_RETURNS,
+	/* Of these faults, such that had to fall back to one page for want of memory */
+	VSVM_MEM_RETURN_FALLBACKS,
+	/* Pages brought back by eviction, chunks evicted, buffer objects evicted */
+	VSVM_MEM_EVICTED_PAGES,
+	VSVM_MEM_EVICTED_CHUNKS,
+	VSVM_MEM_EVICTED_BOS,
+	/* Groups and bytes copied by the copy engines, and failures */
+	VSVM_MEM_COPIES,
+	VSVM_MEM_COPIED_BYTES,
+	VSVM_MEM_COPY_ERRORS,
+	VSVM_MEM_NR_STATS
+};
+
+/**
+ * struct vsvm_mem_config - constants of device memory
+ * @vram_bytes: as configured in the hardware, a multiple of 2 MiB, 0: none
+ * @copy_channels: as configured in the hardware
+ * @return_pages: pages that a CPU fault brings back at least where they lie
+ *	together (knob), a power of two, 1 to 512
+ */
+struct vsvm_mem_config {
+	u64 vram_bytes;
+	u32 copy_channels;
+	u32 return_pages;
+};
+
+/**
+ * vsvm_mem_create() - set up what open files may touch when the hardware has gone
+ * @drm: device
+ * @config: copied
+ *
+ * Return: the room's state or an ERR_PTR().  May sleep.
+ */
+struct vsvm_mem *vsvm_mem_create(struct drm_device *drm,
+				 const struct vsvm_mem_config *config);
+
+/** vsvm_mem_start() - give it the hardware: pages, TTM.  0 or an error.  May sleep. */
+int vsvm_mem_start(struct vsvm_mem *mem, struct vsvm_hw *hw);
+
+/**
+ * vsvm_mem_stop() - bring everything back to system memory, give the hardware back
+ * @mem: started; all address spaces are closed
+ *
+ * Every page of a process that is in a chunk is migrated back, whatever it
+ * takes; buffer objects that are still referenced lose their VRAM.  May sleep.
+ */
+void vsvm_mem_stop(struct vsvm_mem *mem);
+
+/** vsvm_mem_destroy() - free; stopped or never started */
+void vsvm_mem_destroy(struct vsvm_mem *mem);
+
+/** vsvm_mem_present() - is there any VRAM? */
+bool vsvm_mem_present(const struct vsvm_mem *mem);
+
+/** vsvm_mem_owner() - owner of the device-private pages, for hmm and migrate */
+void *vsvm_mem_owner(struct vsvm_mem *mem);
+
+/** vsvm_mem_pfns() - the page frames that stand for VRAM: the first, and how many */
+void vsvm_mem_pfns(const struct vsvm_mem *mem, unsigned long *first,
+		   unsigned long *count);
+
+/** vsvm_mem_page_is_ours() - is it a page of this device's memory? */
+bool vsvm_mem_page_is_ours(struct vsvm_mem *mem, const struct page *page);
+
+/** vsvm_mem_page_offset() - offset in VRAM of one of its pages */
+u64 vsvm_mem_page_offset(struct vsvm_mem *mem, const struct page *page);
+
+/** vsvm_mem_device() - that its copy engines do DMA for */
+struct device *vsvm_mem_device(const struct vsvm_mem *mem);
+
+/** vsvm_mem_usage() - bytes of VRAM in all and in use */
+void vsvm_mem_usage(struct vsvm_mem *mem, u64 *total, u64 *used);
+
+/** vsvm_mem_stat() - read a counter */
+u64 vsvm_mem_stat(struct vsvm_mem *mem, enum vsvm_mem_stat stat);
+
+/** vsvm_mem_copy_irq() - copy engines have news; atomic context */
+void vsvm_mem_copy_irq(struct vsvm_mem *mem);
+
+/* --- chunks --- */
+
+/**
+ * vsvm_chunk_create() - get device memory for pages of processes
+ * @mem: device memory
+ * @order: log2 of its pages, 0 to 9; contiguous and aligned to its size
+ * @evict: take it from others if there is none free
+ *
+ * Context: may sleep; takes reservation locks; no mmap_lock held.
+ * Return: the chunk, held by the caller, or an ERR_PTR(): -ENOMEM if there is
+ * no such memory, -ERESTARTSYS, -ENODEV.
+ */
+struct vsvm_chunk *vsvm_chunk_create(struct vsvm_mem *mem, unsigned int order,
+				     bool evict);
+
+/** vsvm_chunk_put() - let go of a chunk; any context */
+void vsvm_chunk_put(struct vsvm_chunk *chunk);
+
+/** vsvm_chunk_order() - log2 of its pages */
+unsigned int vsvm_chunk_order(const struct vsvm_chunk *chunk);
+
+/**
+ * vsvm_chunk_take() - make a folio of free pages of a chunk
+ * @chunk: held by the caller, who takes from it alone
+ * @index: first page, aligned to the size
+ * @order: log2 of pages
+ *
+ * Return: its first page, locked, with one reference, as migrate_vma_pages()
+ * wants its destinations.  The reference holds the chunk.
+ */
+struct page *vsvm_chunk_take(struct vsvm_chunk *chunk, unsigned int index,
+			     unsigned int order);
+
+/**
+ * vsvm_mem_pages_left() - tell that pages have moved to system memory
+ * @mem: device memory
+ * @src: source array of migrate_vma_pages(), which has returned
+ * @npages: entries
+ *
+ * Whoever brings pages back calls this before migrate_vma_finalize(): pages
+ * that are marked as migrated are empty from here on, and no eviction takes them
+ * for more than that while their last reference goes.  Other pages are ignored.
+ * Any context.
+ */
+void vsvm_mem_pages_left(struct vsvm_mem *mem, const unsigned long *src,
+			 unsigned long npages);
+
+/**
+ * vsvm_mem_return() - bring back what lies in an address range
+ * @mem: device memory
+ * @vma: anonymous mapping; mmap_lock is held
+ * @start: first address, in @vma
+ * @end: one past the last, in @vma
+ *
+ * Huge pages stay so if there is memory for it, else they are split.  What is busy
+ * stays.  Whoever moves huge pages out of device memory does so by this function:
+ * see return_huge.c for what can go wrong.
+ *
+ * Return: pages moved, or -ENOMEM, -EINVAL if none could be.  May sleep.
+ */
+long vsvm_mem_return(struct vsvm_mem *mem, struct vm_area_struct *vma,
+		     unsigned long start, unsigned long end);
+
+/* --- copying --- */
+
+/**
+ * vsvm_mem_copy() - have the copy engines carry out descriptors
+ * @mem: started
+ * @copies: descriptors; addresses must be good until the fence has signalled
+ * @count: any number; cut into groups, spread over the channels
+ *
+ * Context: may sleep for room in the rings.
+ * Return: a fence that signals when all is done, with an error if any of it
+ * failed, or an ERR_PTR(): -ENOMEM, -ENODEV.
+ */
+struct dma_fence *vsvm_mem_copy(struct vsvm_mem *mem,
+				const struct vsvm_hw_copy *copies, u32 count);
+
+#endif
