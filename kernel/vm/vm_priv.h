@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VSVM_VM_PRIV_H_
+#define _VSVM_VM_PRIV_H_
+
+#include <linux/completion.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include <drm/drm_gpuvm.h>
+
+#include "vm/pt.h"
+#include "vm/vm.h"
+
+/* Records read from the hardware at once */
+#define VSVM_FAULT_BATCH	256
+
+/* A verdict carries why and what, see vsvm_vm_record_error() */
+#define VSVM_VERDICT(reason, error)	((reason) << 16 | (error))
+#define VSVM_VERDICT_REASON(code)	((code) >> 16)
+#define VSVM_VERDICT_ERROR(code)	((code) & 0xffff)
+
+/**
+ * struct vsvm_binding - one bound range, of the mirror or of a buffer object
+ * @va: range, and the object if there is one; in the tree under
+ *	&vsvm_vm.bind_lock, linked to the object under its reservation lock
+ * @flags: DRM_VSVM_BIND_READ_ONLY, DRM_VSVM_BIND_MIGRATE; constant
+ */
+struct vsvm_binding {
+	struct drm_gpuva va;
+	u32 flags;
+};
+
+/**
+ * struct vsvm_vm_records - a ring of fault records
+ * @lock: guards all of it; taken in interrupts
+ * @last: sequence number of the newest, 0: none
+ * @ring: record n is at (n - 1) % VSVM_VM_RECORDS
+ */
+struct vsvm_vm_records {
+	spinlock_t lock;	/* the ring */
+	u64 last;
+	struct drm_vsvm_fault *ring;
+};
+
+/* Faults of an address space that can wait for user space at the same time */
+#define VSVM_SLOW_THREADS	64
+
+/**
+ * struct vsvm_vm_slow - faults that wait for user space
+ * @lock: guards @list, @waiting and @busy
+ * @list: of faults to be served
+ * @waiting: how many
+ * @busy: being served
+ * @wake: threads wait here
+ * @create: guards @thread, @nthreads and @closed
+ * @thread: serve them
+ * @nthreads: of @thread
+ * @closed: no thread any more
+ */
+struct vsvm_vm_slow {
+	spinlock_t lock;	/* @list and its numbers */
+	struct list_head list;
+	unsigned int waiting;
+	unsigned int busy;
+	wait_queue_head_t wake;
+	struct mutex create;	/* threads */
+	struct task_struct *thread[VSVM_SLOW_THREADS];
+	unsigned int nthreads;
+	bool closed;
+};
+
+/**
+ * struct vsvm_gpuvm - what is bound in an address space
+ * @base: the tree
+ * @vm: whose
+ */
+struct vsvm_gpuvm {
+	struct drm_gpuvm base;
+	struct vsvm_vm *vm;
+};
+
+/**
+ * struct vsvm_vm - an address space
+ * @vmm: the device's
+ * @refs: references; the last one completes @released
+ * @released: nobody uses it any more
+ * @flags: DRM_VSVM_VM_*; constant
+ * @asid: its number on the device; constant
+ * @closing: set once; services give up when they see it
+ * @bind_lock: guards @gpuvm's tree; outside everything but mmap_lock is never
+ *	held when it is taken
+ * @gpuvm: what is bound
+ * @epoch: counts changes of the tree; written under @bind_lock, read under the
+ *	lock of a span
+ * @pt: page table
+ * @svm: mirror
+ * @records: of faults
+ * @slow: faults that wait for user space
+ */
+struct vsvm_vm {
+	struct vsvm_vmm *vmm;
+	refcount_t refs;
+	struct completion released;
+	u32 flags;
+	u32 asid;
+	bool closing;
+	struct rw_semaphore bind_lock;
+	struct drm_gpuvm *gpuvm;
+	u32 epoch;
+	struct vsvm_pt pt;
+	struct vsvm_svm *svm;
+	struct vsvm_vm_records records;
+	struct vsvm_vm_slow slow;
+};
+
+struct vsvm_fault_worker;
+
+/**
+ * struct vsvm_vmm - all address spaces of a device
+ * @drm: device
+ * @hw: hardware, from vsvm_vmm_start() to vsvm_vmm_stop()
+ * @mem: device memory
+ * @config: constants
+ * @resv: reservation object that the gpuvms share
+ * @vms: by asid; its lock guards taking a reference
+ * @next_asid: where to look for a free one
+ * @wq: fault service
+ * @workers: @nworkers of them
+ * @nworkers: at most 64
+ * @stopping: no worker is to read the fault buffer any more
+ * @idle: bit n: worker n has nothing to do; atomic
+ */
+struct vsvm_vmm {
+	struct drm_device *drm;
+	struct vsvm_hw *hw;
+	struct vsvm_mem *mem;
+	struct vsvm_vmm_config config;
+	struct drm_gem_object *resv;
+	struct xarray vms;
+	u32 next_asid;
+	struct workqueue_struct *wq;
+	struct vsvm_fault_worker *workers;
+	unsigned int nworkers;
+	bool stopping;
+	DECLARE_BITMAP(idle, 64);
+};
+
+/* fault.c */
+int vsvm_fault_init(struct vsvm_vmm *vmm);
+void vsvm_fault_stop(struct vsvm_vmm *vmm);
+void vsvm_fault_fini(struct vsvm_vmm *vmm);
+struct vsvm_vm *vsvm_vmm_find(struct vsvm_vmm *vmm, u32 asid);
+
+/**
+ * struct vsvm_fault_service - memory to serve a group of faults with
+ * @req: requests of the group
+ * @scratch: for the mirror
+ */
+struct vsvm_fault_service {
+	struct vsvm_svm_request req[VSVM_FAULT_BATCH];
+	struct vsvm_svm_scratch scratch;
+};
+
+void vsvm_fault_serve(struct vsvm_vm *vm, struct vsvm_fault_service *service,
+		      const struct vsvm_hw_fault *const *faults,
+		      unsigned int count, bool may_wait);
+
+/* slow.c */
+void vsvm_slow_init(struct vsvm_vm_slow *slow);
+bool vsvm_slow_add(struct vsvm_vm *vm, const struct vsvm_hw_fault *fault);
+void vsvm_slow_stop(struct vsvm_vm *vm);
+
+/* record.c */
+int vsvm_records_init(struct vsvm_vm_records *records);
+void vsvm_records_fini(struct vsvm_vm_records *records);
+void vsvm_records_resolved(struct vsvm_vm *vm, const struct vsvm_hw_fault *fault);
+
+/* bind.c */
+int vsvm_bind_step_remap(struct drm_gpuva_op *op, void *priv);
+int vsvm_bind_step_unmap(struct drm_gpuva_op *op, void *priv);
+void vsvm_vm_unbind_all(struct vsvm_vm *vm);
+bool vsvm_vm_find_binding(struct vsvm_vm *vm, u64 address,
+			  struct vsvm_svm_bounds *bounds,
+			  struct drm_gem_object **gem);
+
+/* bo_map.c */
+int vsvm_bo_link(struct drm_gpuva *va);
+void vsvm_bo_unlink(struct drm_gpuva *va);
+void vsvm_bo_unmap(struct drm_gem_object *gem);
+enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
+				   enum vsvm_svm_access access,
+				   const struct vsvm_svm_bounds *bounds,
+				   struct drm_gem_object *gem);
+
+/* mem_glue.c */
+void vsvm_vmm_mem_config(struct vsvm_mem *mem, struct vsvm_svm_mem *out);
+
+#endif
