@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * debugfs: the hardware's counters, and its test knobs while it runs.
+ */
+#include <linux/debugfs.h>
+
+#include <drm/drm_debugfs.h>
+#include <drm/drm_file.h>
+#include <drm/drm_managed.h>
+
+#include "drv/drv.h"
+
+static int vsvm_debugfs_counters(struct seq_file *m, void *unused)
+{
+	struct drm_debugfs_entry *entry = m->private;
+	struct vsvm_device *vdev = to_vsvm(entry->dev);
+	struct vsvm_hw_counters c;
+
+	down_read(&vdev->lock);
+	if (vdev->gone) {
+		up_read(&vdev->lock);
+		return -ENODEV;
+	}
+	vsvm_hw_counters(vdev->hw, &c);
+	up_read(&vdev->lock);
+	seq_printf(m, "blocks %llu\nbytes %llu\npackets %llu\n", c.blocks, c.bytes,
+		   c.packets);
+	seq_printf(m, "tlb_hits %llu\ntlb_misses %llu\ntlb_invalidations %llu\n",
+		   c.tlb_hits, c.tlb_misses, c.tlb_invalidations);
+	seq_printf(m, "faults %llu\nfault_buffer_full %llu\n", c.faults,
+		   c.fault_buffer_full);
+	seq_printf(m, "stale_translations %llu\n", c.stale_translations);
+	seq_printf(m, "copies %llu\ncopied_bytes %llu\n", c.copies, c.copied_bytes);
+	return 0;
+}
+
+/**
+ * struct vsvm_knob - a test knob of the hardware that may be turned while it runs
+ * @name: of the file
+ * @offset: of the u32 in &struct vsvm_hw_config
+ * @max: largest value
+ */
+struct vsvm_knob {
+	const char *name;
+	size_t offset;
+	u32 max;
+};
+
+static const struct vsvm_knob vsvm_knobs[] = {
+	{ "tlb_delay_us", offsetof(struct vsvm_hw_config, tlb_delay_us), 1000 },
+	{ "copy_delay_us", offsetof(struct vsvm_hw_config, copy_delay_us), 1000000 },
+	{ "copy_fail", offsetof(struct vsvm_hw_config, copy_fail), U32_MAX },
+	{ "paranoid", offsetof(struct vsvm_hw_config, paranoid), 1 },
+};
+
+/**
+ * struct vsvm_knob_file - a knob of a device
+ * @vdev: device
+ * @knob: which
+ */
+struct vsvm_knob_file {
+	struct vsvm_device *vdev;
+	const struct vsvm_knob *knob;
+};
+
+static u32 *vsvm_knob_value(const struct vsvm_knob_file *file)
+{
+	return (void *)vsvm_hw_config(file->vdev->hw) + file->knob->offset;
+}
+
+static int vsvm_knob_get(void *data, u64 *value)
+{
+	const struct vsvm_knob_file *file = data;
+	int err = 0;
+
+	down_read(&file->vdev->lock);
+	if (file->vdev->gone)
+		err = -ENODEV;
+	else
+		*value = READ_ONCE(*vsvm_knob_value(file));
+	up_read(&file->vdev->lock);
+	return err;
+}
+
+static int vsvm_knob_set(void *data, u64 value)
+{
+	const struct vsvm_knob_file *file = data;
+	int err = 0;
+
+	if (value > file->knob->max)
+		return -EINVAL;
+	down_read(&file->vdev->lock);
+	if (file->vdev->gone)
+		err = -ENODEV;
+	else
+		WRITE_ONCE(*vsvm_knob_value(file), value);
+	up_read(&file->vdev->lock);
+	return err;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(vsvm_knob_fops, vsvm_knob_get, vsvm_knob_set, "%llu\n");
+
+/** vsvm_debugfs_init() - make the files of a registered device */
+void vsvm_debugfs_init(struct vsvm_device *vdev)
+{
+	struct vsvm_knob_file *files;
+	unsigned int i;
+
+	drm_debugfs_add_file(&vdev->drm, "counters", vsvm_debugfs_counters, NULL);
+	files = drmm_kcalloc(&vdev->drm, ARRAY_SIZE(vsvm_knobs), sizeof(*files),
+			     GFP_KERNEL);
+	if (!files)
+		return;
+	for (i = 0; i < ARRAY_SIZE(vsvm_knobs); i++) {
+		files[i].vdev = vdev;
+		files[i].knob = &vsvm_knobs[i];
+		debugfs_create_file(vsvm_knobs[i].name, 0600, vdev->drm.debugfs_root,
+				    &files[i], &vsvm_knob_fops);
+	}
+}

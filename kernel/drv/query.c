@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What user space can ask about the device.
+ */
+#include <drm/drm_file.h>
+#include <drm/vsvm_drm.h>
+
+#include "drv/drv.h"
+#include "mem/mem.h"
+#include "vm/vm.h"
+
+static int vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_query *args)
+{
+	const struct vsvm_hw_config *hw = vsvm_hw_config(vdev->hw);
+	struct drm_vsvm_dev_info info = {
+		.contract = DRM_VSVM_CONTRACT,
+		.engines = hw->engines,
+		.caps = DRM_VSVM_CAP_FAULT |
+			(vsvm_mem_present(vdev->mem) ? DRM_VSVM_CAP_VRAM : 0),
+		.va_bits = VSVM_HW_VA_BITS,
+		.page_shift = VSVM_HW_PAGE_SHIFT,
+		.huge_shift = VSVM_HW_HUGE_SHIFT,
+		.notifier_size = vsvm_vmm_config(vdev->vmm)->notifier_size,
+		.packet_set = GENMASK_ULL(VSVM_PACKET_ADD, VSVM_PACKET_NOP),
+		.max_bind_ops = VSVM_MAX_BIND_OPS,
+		.max_commands = VSVM_MAX_COMMANDS,
+		.max_queues = VSVM_MAX_QUEUES,
+		.max_pages = VSVM_MAX_STATE_PAGES,
+		.fault_entries = hw->fault_entries,
+		.queue_depth = hw->queue_depth,
+		.max_vms = VSVM_MAX_VMS,
+	};
+
+	vsvm_mem_usage(vdev->mem, &info.vram_bytes, &info.vram_used);
+	return vsvm_struct_write(args->pointer, &args->size, &info, sizeof(info));
+}
+
+static int vsvm_query_counters(struct vsvm_device *vdev,
+			       struct drm_vsvm_dev_query *args)
+{
+	struct vsvm_hw_counters c;
+
+	vsvm_hw_counters(vdev->hw, &c);
+	const struct drm_vsvm_dev_counters out = {
+		.blocks = c.blocks,
+		.bytes = c.bytes,
+		.packets = c.packets,
+		.tlb_hits = c.tlb_hits,
+		.tlb_misses = c.tlb_misses,
+		.tlb_invalidations = c.tlb_invalidations,
+		.faults = c.faults,
+		.fault_buffer_full = c.fault_buffer_full,
+		.stale_translations = c.stale_translations,
+		.returned_pages = vsvm_mem_stat(vdev->mem, VSVM_MEM_RETURNED_PAGES),
+		.returns = vsvm_mem_stat(vdev->mem, VSVM_MEM_RETURNS),
+		.return_fallbacks = vsvm_mem_stat(vdev->mem, VSVM_MEM_RETURN_FALLBACKS),
+		.evicted_pages = vsvm_mem_stat(vdev->mem, VSVM_MEM_EVICTED_PAGES),
+		.evicted_chunks = vsvm_mem_stat(vdev->mem, VSVM_MEM_EVICTED_CHUNKS),
+		.evicted_bos = vsvm_mem_stat(vdev->mem, VSVM_MEM_EVICTED_BOS),
+		.copies = vsvm_mem_stat(vdev->mem, VSVM_MEM_COPIES),
+		.copied_bytes = vsvm_mem_stat(vdev->mem, VSVM_MEM_COPIED_BYTES),
+		.copy_errors = vsvm_mem_stat(vdev->mem, VSVM_MEM_COPY_ERRORS),
+	};
+
+	return vsvm_struct_write(args->pointer, &args->size, &out, sizeof(out));
+}
+
+int vsvm_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_file *f)
+{
+	struct drm_vsvm_dev_query *args = data;
+	struct vsvm_device *vdev = to_vsvm(drm);
+	int err;
+
+	down_read(&vdev->lock);
+	if (vdev->gone)
+		err = -ENODEV;
+	else if (args->type == DRM_VSVM_DEV_QUERY_INFO)
+		err = vsvm_query_info(vdev, args);
+	else if (args->type == DRM_VSVM_DEV_QUERY_COUNTERS)
+		err = vsvm_query_counters(vdev, args);
+	else
+		err = -EINVAL;
+	up_read(&vdev->lock);
+	return err;
+}
