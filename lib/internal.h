@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VSVM_INTERNAL_H
+#define VSVM_INTERNAL_H
+
+#include <pthread.h>
+
+#include <vsvm.h>
+
+struct vsvm_device {
+	int fd;
+	char *path;
+	struct drm_vsvm_dev_info info;
+	/* guards bos and all that is not constant of them; held over ioctls on handles */
+	pthread_mutex_t lock;
+	struct vsvm_bo *bos;
+};
+
+struct vsvm_bo {
+	struct vsvm_device *dev;
+	uint32_t handle;
+	uint64_t size;
+	/* times created or imported: the kernel has one handle for them all */
+	unsigned long refs;
+	void *map;
+	unsigned long maps;
+	struct vsvm_bo *next;
+};
+
+struct vsvm_vm {
+	struct vsvm_device *dev;
+	uint32_t id;
+};
+
+struct vsvm_queue {
+	struct vsvm_vm *vm;
+	uint32_t id;
+	/* held from taking a number until the kernel has the submission */
+	pthread_mutex_t lock;
+	/* number of the last submission; under lock */
+	uint64_t submitted;
+	/* written by the device: number of the last submission that is complete */
+	uint64_t *fence;
+	size_t fence_bytes;
+};
+
+struct vsvm_cmds {
+	struct vsvm_packet *packets;
+	size_t count;
+	size_t capacity;
+};
+
+/* 0 or -errno, restarted after a signal */
+int vsvm__ioctl(const struct vsvm_device *dev, unsigned long request, void *arg);
+/* CLOCK_MONOTONIC time that is timeout_ns from now; negative: never */
+int64_t vsvm__deadline(int64_t timeout_ns);
+/* The wait ioctl; deadline as of vsvm__deadline() */
+int vsvm__wait_value(struct vsvm_device *dev, uint32_t queue_id, const uint64_t *address,
+		     uint64_t value, uint64_t mask, enum vsvm_compare compare, int64_t deadline);
+
+static inline uint64_t vsvm__pointer(const void *p)
+{
+	return (uint64_t)(uintptr_t)p;
+}
+
+#endif
