@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory runs out in the middle of an ioctl: at the first allocation, then at
+ * the second, and so on until none fails any more.  Each time the ioctl either
+ * says so and has changed nothing, or can do without.
+ */
+#include <fcntl.h>
+
+#include "vsvm_harness.h"
+
+#define FAIL_NTH	"/proc/self/fail-nth"
+
+FIXTURE(nomem)
+{
+	struct test_vm t;
+	int nth;
+	char *p;
+	/* What try hands over to undo */
+	int fd;
+	uint32_t id;
+	unsigned int accepted;
+	/* Tries that ended in EFAULT */
+	unsigned int unknown;
+};
+
+FIXTURE_SETUP(nomem)
+{
+	static const char * const settings[] = {
+		"/sys/kernel/debug/failslab/ignore-gfp-wait",
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait",
+		"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem",
+	};
+	unsigned int i;
+
+	self->nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	if (self->nth < 0)
+		SKIP(return, "this kernel does not fail on demand");
+	for (i = 0; i < ARRAY_SIZE(settings); i++)
+		write_text(settings[i], "N");
+	write_text("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	/* A stack trace each time would take longer than all else */
+	write_text("/sys/kernel/debug/failslab/verbose", "0");
+	write_text("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	ASSERT_EQ(0, test_open(&self->t));
+	self->p = map_anon(64 * PAGE);
+}
+
+FIXTURE_TEARDOWN(nomem)
+{
+	if (self->nth < 0)
+		return;
+	EXPECT_EQ(0, dev_fill(&self->t, self->p, 64 * PAGE, 1));
+	/* Queues that came to be without the caller being told stay to the end of the file */
+	vsvm_close(self->t.dev);
+	ASSERT_EQ(0, test_open(&self->t));
+	EXPECT_EQ(0, dev_fill(&self->t, self->p, 64 * PAGE, 1));
+	EXPECT_EQ(0, test_close(&self->t));
+}
+
+/* The nth allocation or copy to or from user space from now on fails; 0: none */
+static void fail(FIXTURE_DATA(nomem) *self, int n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", n);
+	/* What was set before may hit the first try */
+	if (pwrite(self->nth, text, strlen(text), 0) < 0 &&
+	    pwrite(self->nth, text, strlen(text), 0) < 0)
+		perror("# " FAIL_NTH);
+}
+
+/* Whether it came to that; and none fails any more */
+static bool failed(FIXTURE_DATA(nomem) *self)
+{
+	char text[16] = "";
+
+	/* If it had not come to that, it may come to it here */
+	if (pread(self->nth, text, sizeof(text) - 1, 0) <= 0)
+		return false;
+	fail(self, 0);
+	return !atoi(text);
+}
+
+/*
+ * try is repeated with one more that succeeds each time, until none fails;
+ * undo, after each time that it went well; same, after each that did not.
+ *
+ * EFAULT says nothing of what has happened: the last thing that can fail is to
+ * tell the caller.
+ */
+static void each_failure(struct __test_metadata *_metadata, FIXTURE_DATA(nomem) *self,
+			 int (*try)(FIXTURE_DATA(nomem) *self),
+			 int (*undo)(FIXTURE_DATA(nomem) *self),
+			 int (*same)(FIXTURE_DATA(nomem) *self))
+{
+	int nth, ret = 0;
+	bool done = false;
+
+	for (nth = 1; !done; nth++) {
+		fail(self, nth);
+		ret = try(self);
+		done = !failed(self);
+		if (ret == -EFAULT) {
+			self->unknown++;
+		} else if (ret) {
+			EXPECT_EQ(-ENOMEM, ret);
+			EXPECT_EQ(0, same(self));
+		} else {
+			EXPECT_EQ(0, undo(self));
+		}
+		ASSERT_GT(2000, nth);
+	}
+	EXPECT_EQ(0, ret);
+	/* Had nothing failed, nothing would have been tried */
+	EXPECT_LT(2, nth);
+}
+
+static int nothing(FIXTURE_DATA(nomem) *self)
+{
+	(void)self;
+	return 0;
+}
+
+static int open_try(FIXTURE_DATA(nomem) *self)
+{
+	self->fd = open(vsvm_path(self->t.dev), O_RDWR | O_CLOEXEC);
+	return self->fd < 0 ? -errno : 0;
+}
+
+static int open_undo(FIXTURE_DATA(nomem) *self)
+{
+	return close(self->fd);
+}
+
+TEST_F(nomem, opening)
+{
+	each_failure(_metadata, self, open_try, open_undo, nothing);
+}
+
+static int vm_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_vm_create create = { .flags = DRM_VSVM_VM_FAULT_MODE };
+	int ret = test_ioctl(self->t.fd, DRM_IOCTL_VSVM_VM_CREATE, &create);
+
+	self->id = create.vm_id;
+	return ret;
+}
+
+static int vm_undo(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_vm_destroy destroy = { .vm_id = self->id };
+
+	return test_ioctl(self->t.fd, DRM_IOCTL_VSVM_VM_DESTROY, &destroy);
+}
+
+TEST_F(nomem, address_spaces)
+{
+	each_failure(_metadata, self, vm_try, vm_undo, nothing);
+}
+
+static int queue_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_queue_create create = { .vm_id = self->t.id };
+	int ret = test_ioctl(self->t.fd, DRM_IOCTL_VSVM_QUEUE_CREATE, &create);
+
+	self->id = create.queue_id;
+	return ret;
+}
+
+static int queue_undo(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_queue_destroy destroy = { .queue_id = self->id };
+
+	return test_ioctl(self->t.fd, DRM_IOCTL_VSVM_QUEUE_DESTROY, &destroy);
+}
+
+TEST_F(nomem, queues)
+{
+	each_failure(_metadata, self, queue_try, queue_undo, nothing);
+}
+
+#define OPS	8
+
+static size_t bound(FIXTURE_DATA(nomem) *self)
+{
+	return count_state(&self->t, self->p, 64 * PAGE, DRM_VSVM_PAGE_BOUND,
+			   DRM_VSVM_PAGE_BOUND);
+}
+
+static int bind_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_bind_op ops[OPS] = { 0 };
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < OPS; i++) {
+		ops[i].op = DRM_VSVM_BIND_MAP_MIRROR;
+		ops[i].address = (uintptr_t)self->p + 4 * i * PAGE;
+		ops[i].size = 3 * PAGE;
+	}
+	ret = vsvm_bind(self->t.vm, ops, OPS, NULL);
+	if (ret == -EFAULT) {
+		/* Done or not, but not in part */
+		if (bound(self) % (3 * OPS))
+			return -EIO;
+		vsvm_unbind(self->t.vm, 0, 1ull << 48, DRM_VSVM_BIND_FORCE);
+	}
+	return ret;
+}
+
+static int bind_undo(FIXTURE_DATA(nomem) *self)
+{
+	return bound(self) == 3 * OPS ? vsvm_unbind(self->t.vm, 0, 1ull << 48, 0) : -EIO;
+}
+
+static int bind_same(FIXTURE_DATA(nomem) *self)
+{
+	return bound(self) ? -EIO : 0;
+}
+
+/* Taking pieces out of a binding needs memory too */
+static int unbind_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_bind_op ops[OPS] = { 0 };
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < OPS; i++) {
+		ops[i].op = DRM_VSVM_BIND_UNMAP;
+		ops[i].address = (uintptr_t)self->p + (4 * i + 1) * PAGE;
+		ops[i].size = PAGE;
+	}
+	ret = vsvm_bind(self->t.vm, ops, OPS, NULL);
+	if (ret == -EFAULT) {
+		if (bound(self) != 64 && bound(self) != 64 - OPS)
+			return -EIO;
+		vsvm_unbind(self->t.vm, 0, 1ull << 48, DRM_VSVM_BIND_FORCE);
+		vsvm_bind_mirror(self->t.vm, (uintptr_t)self->p, 64 * PAGE, 0);
+	}
+	return ret;
+}
+
+static int unbind_undo(FIXTURE_DATA(nomem) *self)
+{
+	int ret = bound(self) == 64 - OPS ? 0 : -EIO;
+
+	if (!ret)
+		ret = vsvm_unbind(self->t.vm, 0, 1ull << 48, 0);
+	return ret ? ret : vsvm_bind_mirror(self->t.vm, (uintptr_t)self->p, 64 * PAGE, 0);
+}
+
+static int unbind_same(FIXTURE_DATA(nomem) *self)
+{
+	return bound(self) == 64 ? 0 : -EIO;
+}
+
+TEST_F(nomem, bindings)
+{
+	ASSERT_EQ(0, vsvm_unbind(self->t.vm, 0, 1ull << 48, DRM_VSVM_BIND_FORCE));
+	each_failure(_metadata, self, bind_try, bind_undo, bind_same);
+	ASSERT_EQ(0, vsvm_bind_mirror(self->t.vm, (uintptr_t)self->p, 64 * PAGE, 0));
+	each_failure(_metadata, self, unbind_try, unbind_undo, unbind_same);
+	EXPECT_EQ(0, vsvm_unbind(self->t.vm, 0, 1ull << 48, 0));
+	ASSERT_EQ(0, vsvm_bind_mirror_all(self->t.vm));
+}
+
+static int submit_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_command commands[16];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		commands[i].address = (uintptr_t)self->t.q.packets;
+		commands[i].bytes = 64;
+	}
+	return test_submit_raw(&self->t.q, commands, ARRAY_SIZE(commands), 0, 0, NULL);
+}
+
+static int submit_undo(FIXTURE_DATA(nomem) *self)
+{
+	self->accepted++;
+	return 0;
+}
+
+TEST_F(nomem, submissions)
+{
+	put_atomic(&self->t.q, VSVM_ATOMIC_INC, 8, self->p, 0, 0, NULL);
+	self->t.q.start = self->t.q.count;
+	each_failure(_metadata, self, submit_try, submit_undo, nothing);
+	put_barrier(&self->t.q);
+	ASSERT_EQ(0, test_run(&self->t.q));
+	/* Accepted or not: nothing in between */
+	EXPECT_EQ(0, *(uint64_t *)self->p % 16);
+	EXPECT_LE(16 * self->accepted, *(uint64_t *)self->p);
+	EXPECT_GE(16 * (self->accepted + self->unknown), *(uint64_t *)self->p);
+}
+
+static int state_try(FIXTURE_DATA(nomem) *self)
+{
+	uint32_t state[64];
+
+	return vsvm_vm_state(self->t.vm, self->p, 64 * PAGE, state);
+}
+
+static int faults_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_fault records[16];
+	uint32_t count = ARRAY_SIZE(records);
+
+	return vsvm_vm_faults(self->t.vm, 0, records, &count, NULL, NULL);
+}
+
+TEST_F(nomem, asking)
+{
+	ASSERT_EQ(0, dev_fill(&self->t, self->p, 64 * PAGE, 1));
+	each_failure(_metadata, self, state_try, nothing, nothing);
+	each_failure(_metadata, self, faults_try, nothing, nothing);
+}
+
+TEST_F(nomem, changing_memory_that_the_device_maps)
+{
+	char *p = map_huge(HUGE);
+	int n;
+
+	/* An invalidation cannot fail, with or without memory to split a leaf */
+	REQUIRE(p, "no huge pages to be had");
+	for (n = 1; n < 40; n++) {
+		memset(p, 1, HUGE);
+		madvise(p, HUGE, 25 /* MADV_COLLAPSE */);
+		ASSERT_EQ(0, dev_fill(&self->t, p, HUGE, n));
+		fail(self, n);
+		madvise(p + n * PAGE, PAGE, MADV_DONTNEED);
+		failed(self);
+		EXPECT_EQ(0, page_state(&self->t, p + n * PAGE) & DRM_VSVM_PAGE_MAPPED);
+		EXPECT_EQ(0, *(uint64_t *)(p + n * PAGE));
+		EXPECT_EQ(n, *(int *)(p + (n + 1) * PAGE));
+		put_sum(&self->t.q, p + n * PAGE, 1024, 8, 8, self->t.out);
+		ASSERT_EQ(0, test_run(&self->t.q));
+		EXPECT_EQ(512ull * n, self->t.out[0]);
+	}
+}
+
+TEST_HARNESS_MAIN
