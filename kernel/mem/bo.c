@@ -194,22 +194,48 @@ int vsvm_bo_place(struct vsvm_bo *bo, struct ttm_operation_ctx *ctx)
 	return err;
 }
 
+/* The exporter may still be filling it, and others of its users have the lock */
+static int vsvm_bo_lock_import(struct vsvm_bo *bo, bool wait)
+{
+	struct dma_resv *resv = bo->ttm.base.resv;
+	long left;
+	int err;
+
+	if (!wait) {
+		if (!dma_resv_trylock(resv))
+			return -EBUSY;
+		if (dma_resv_test_signaled(resv, DMA_RESV_USAGE_KERNEL))
+			return 0;
+		dma_resv_unlock(resv);
+		return -EBUSY;
+	}
+	err = dma_resv_lock_interruptible(resv, NULL);
+	if (err)
+		return err;
+	left = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
+				     MAX_SCHEDULE_TIMEOUT);
+	if (left >= 0)
+		return 0;
+	dma_resv_unlock(resv);
+	return left;
+}
+
 /* see bo.h */
-int vsvm_bo_lock_for_device(struct vsvm_bo *bo)
+int vsvm_bo_lock_for_device(struct vsvm_bo *bo, bool wait)
 {
 	struct ttm_operation_ctx ctx = { .gfp_retry_mayfail = true };
 	struct dma_resv *resv = bo->ttm.base.resv;
-	int err;
+	int err = 0;
 
-	dma_resv_lock(resv, NULL);
+	if (bo->import)
+		err = vsvm_bo_lock_import(bo, wait);
+	else
+		dma_resv_lock(resv, NULL);
+	if (err)
+		return err;
 	if (READ_ONCE(bo->mem->stopped)) {
 		err = -ENODEV;
-	} else if (bo->import) {
-		/* The exporter may still be filling it */
-		dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, false,
-				      MAX_SCHEDULE_TIMEOUT);
-		err = 0;
-	} else {
+	} else if (!bo->import) {
 		err = vsvm_bo_place(bo, &ctx);
 		if (!err && !vsvm_bo_in_vram(bo))
 			err = vsvm_tt_map(bo->mem, bo->ttm.ttm);

@@ -54,12 +54,14 @@ struct vsvm_bo_piece {
 /**
  * vsvm_bo_lock_for_device() - lock an object with its memory in place
  * @bo: object
+ * @wait: for the exporter of an imported object; only where a signal reaches the
+ *	calling thread
  *
  * Context: may sleep, may evict others; no mmap_lock held.
  * Return: 0 with the reservation lock held; -ENOMEM, -EFAULT if it was purged,
- * -ENODEV.
+ * -ENODEV, -EBUSY if the exporter would have to be waited for, -ERESTARTSYS.
  */
-int vsvm_bo_lock_for_device(struct vsvm_bo *bo);
+int vsvm_bo_lock_for_device(struct vsvm_bo *bo, bool wait);
 
 /** vsvm_bo_unlock() - drop the reservation lock */
 void vsvm_bo_unlock(struct vsvm_bo *bo);

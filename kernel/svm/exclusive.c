@@ -22,7 +22,7 @@
 #include "svm/svm_priv.h"
 
 static int vsvm_svm_map_atomic(struct vsvm_svm_notifier *n, unsigned long address,
-			       unsigned long pfn, unsigned long seq,
+			       unsigned long pfn, const struct vsvm_svm_look *look,
 			       const struct vsvm_svm_bounds *bounds)
 {
 	const struct vsvm_svm_ops *ops = n->svm->ops;
@@ -38,7 +38,7 @@ static int vsvm_svm_map_atomic(struct vsvm_svm_notifier *n, unsigned long addres
 		ret = -ESRCH;
 	else if (READ_ONCE(*bounds->epoch) != bounds->seen)
 		ret = -ESTALE;
-	else if (mmu_interval_read_retry(&n->mni, seq))
+	else if (vsvm_svm_look_stale(n, look, address, address + PAGE_SIZE))
 		ret = -EAGAIN;
 	else
 		ret = ops->map_atomic(priv, n->span, address, pfn, &prepared);
@@ -53,8 +53,9 @@ static int vsvm_svm_map_atomic(struct vsvm_svm_notifier *n, unsigned long addres
  * @n: notifier of the page
  * @address: page aligned
  * @pfn: of the page, writable, in hmm encoding, for memory that is shared
- * @seq: sequence of the notifier, from before @pfn was looked up
+ * @look: when @pfn was looked up
  * @bounds: cover the page
+ * @wait: for mmap_lock, or not
  *
  * Context: may sleep; the caller holds a reference to the users of the mm and
  * no lock.
@@ -63,28 +64,30 @@ static int vsvm_svm_map_atomic(struct vsvm_svm_notifier *n, unsigned long addres
  */
 enum vsvm_svm_status vsvm_svm_exclusive(struct vsvm_svm_notifier *n,
 					unsigned long address, unsigned long pfn,
-					unsigned long seq,
-					const struct vsvm_svm_bounds *bounds)
+					const struct vsvm_svm_look *look,
+					const struct vsvm_svm_bounds *bounds,
+					enum vsvm_svm_wait wait)
 {
 	struct vsvm_svm *svm = n->svm;
 	struct folio *folio = NULL;
-	unsigned long own_seq;
+	struct vsvm_svm_look own;
 	struct page *page;
 	int ret;
 
-	own_seq = mmu_interval_read_begin(&n->mni);
-	mmap_read_lock(svm->mm);
+	vsvm_svm_look_begin(n, &own);
+	if (!vsvm_svm_lock_mm(svm, wait))
+		return wait ? VSVM_SVM_EXITED : VSVM_SVM_LATER;
 	page = make_device_exclusive(svm->mm, address, svm->config.mem.owner, &folio);
 	mmap_read_unlock(svm->mm);
 	if (!IS_ERR(page)) {
 		pfn = page_to_pfn(page) | HMM_PFN_VALID | HMM_PFN_WRITE;
-		seq = own_seq;
+		look = &own;
 		ret = 0;
 	} else {
 		ret = PTR_ERR(page);
 	}
 	if (!ret || ret == -EOPNOTSUPP)
-		ret = vsvm_svm_map_atomic(n, address, pfn, seq, bounds);
+		ret = vsvm_svm_map_atomic(n, address, pfn, look, bounds);
 	if (folio) {
 		if (!ret)
 			vsvm_svm_count(svm, VSVM_STAT_EXCLUSIVE, 1);

@@ -121,7 +121,7 @@ static bool vsvm_svm_invalidate(struct mmu_interval_notifier *mni,
 		return false;
 
 	t = local_clock();
-	mmu_interval_set_seq(mni, cur_seq);
+	vsvm_svm_look_note(n, cur_seq, start, end);
 	switch (range->event) {
 	case MMU_NOTIFY_PROTECTION_VMA:
 		hit = vsvm_svm_protect_vma(n, start, end);

@@ -20,7 +20,7 @@ static int vsvm_svm_map_present(struct vsvm_svm_service *s, unsigned long start,
 	bitmap_zero(s->want, VSVM_SVM_BLOCK_PAGES);
 	bitmap_set(s->want, vsvm_svm_index(s, start), (end - start) >> PAGE_SHIFT);
 	do {
-		s->seq = mmu_interval_read_begin(&s->n->mni);
+		vsvm_svm_look_begin(s->n, &s->look);
 		mmap_read_lock(s->svm->mm);
 		ret = vsvm_svm_snapshot(s);
 		mmap_read_unlock(s->svm->mm);

@@ -9,37 +9,23 @@
  * populates one page, whatever surrounds it, and nothing that surrounds it can
  * make it fail.  Only a run of faults at rising addresses populates ahead.
  *
- * Faulting in goes through fixup_user_fault() and not through
- * hmm_range_fault(): the latter faults every page of a hole if one is asked
- * for, and cannot wait for userfaultfd.
- *
  * No lock is held from one step to the next.  What the walk said is used only
  * if the notifier's sequence proves, under the span's lock, that no
  * invalidation came in between; otherwise all begins again, until the deadline.
  */
 #include <linux/bitmap.h>
 #include <linux/hmm.h>
-#include <linux/fs.h>
 #include <linux/jiffies.h>
-#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/userfaultfd_k.h>
 #include <linux/export.h>
 
 #include <kunit/visibility.h>
 
 #include "svm/svm_serve.h"
 #include "svm/svm_trace.h"
-
-/*
- * A page that is there and that hmm calls an error may only be on its way
- * through a migration: faulting it in waits for that.  One that still is after
- * so many times is not ordinary memory.
- */
-#define VSVM_SVM_ERROR_TRIES	4
 
 /* How far apart two requests are still walked together */
 #define VSVM_SVM_GAP		32
@@ -148,18 +134,6 @@ static bool vsvm_svm_contiguous(const struct vsvm_svm_service *s)
 	return true;
 }
 
-/*
- * Memory that has a struct page and is not for devices: secretmem is not in the
- * kernel's own map, a shadow stack is written by the CPU alone.
- */
-static bool vsvm_svm_refused(const struct vm_area_struct *vma)
-{
-	if (vma->vm_flags & VM_SHADOW_STACK)
-		return true;
-	return vma->vm_file &&
-	       file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
-}
-
 /* Take out of a walk what is refused */
 static void vsvm_svm_refuse(struct vsvm_svm_service *s, unsigned long start,
 			    unsigned long end)
@@ -186,7 +160,7 @@ int vsvm_svm_snapshot(struct vsvm_svm_service *s)
 {
 	struct hmm_range range = {
 		.notifier = &s->n->mni,
-		.notifier_seq = s->seq,
+		.notifier_seq = s->look.seq,
 		.dev_private_owner = s->svm->config.mem.owner,
 	};
 	unsigned long begin, end, i;
@@ -223,164 +197,24 @@ int vsvm_svm_snapshot(struct vsvm_svm_service *s)
 	return ret;
 }
 
-static unsigned long vsvm_svm_pfn(const struct vsvm_svm_service *s,
-				  unsigned int page)
-{
-	return s->huge_pfn ? s->huge_pfn + page : s->pfns[page];
-}
-
-static bool vsvm_svm_present(unsigned long pfn, bool write)
-{
-	return (pfn & HMM_PFN_VALID) && !(pfn & HMM_PFN_ERROR) &&
-	       (!write || (pfn & HMM_PFN_WRITE));
-}
-
-/* Fault in one page of the process, under mmap_lock, which may be dropped and taken again */
-static enum vsvm_svm_status
-vsvm_svm_populate_one(struct vsvm_svm_service *s, unsigned long address,
-		      bool write, bool may_wait)
-{
-	unsigned int flags = FAULT_FLAG_REMOTE;
-	struct mm_struct *mm = s->svm->mm;
-	struct vm_area_struct *vma;
-	bool unlocked = false;
-	int err;
-
-	vma = vma_lookup(mm, address);
-	if (!vma)
-		return VSVM_SVM_NO_MAPPING;
-	if (vma->vm_flags & (VM_IO | VM_PFNMAP) || vsvm_svm_refused(vma))
-		return VSVM_SVM_UNSUPPORTED;
-	if (!(vma->vm_flags & VM_READ) || (write && !(vma->vm_flags & VM_WRITE)))
-		return VSVM_SVM_PERMISSION;
-	if (userfaultfd_armed(vma) && !may_wait)
-		return VSVM_SVM_SLOW;
-
-	if (write)
-		flags |= FAULT_FLAG_WRITE;
-	err = fixup_user_fault(mm, address, flags, &unlocked);
-	switch (err) {
-	case 0:
-		return VSVM_SVM_OK;
-	case -EINTR:
-		return VSVM_SVM_EXITED;
-	case -ENOMEM:
-		return VSVM_SVM_NO_MEMORY;
-	default:
-		break;
-	}
-	/*
-	 * The lock may have been dropped: -EFAULT stands for a mapping that has
-	 * gone or has changed as well as for SIGBUS and SIGSEGV.
-	 */
-	vma = vma_lookup(mm, address);
-	if (!vma)
-		return VSVM_SVM_NO_MAPPING;
-	if (!(vma->vm_flags & VM_READ) || (write && !(vma->vm_flags & VM_WRITE)))
-		return VSVM_SVM_PERMISSION;
-	return VSVM_SVM_BUS;
-}
-
 /*
- * Fault in what is requested and missing.  Writes first: the read of a page
- * that is to be written as well would only map the zero page for a moment.
- * Return: whether the walk is out of date.
+ * Leave out of what was walked the pages that have been invalidated since.
+ * Return: false if nothing is left.
  */
-static bool vsvm_svm_populate(struct vsvm_svm_service *s)
+static bool vsvm_svm_leave_out_stale(struct vsvm_svm_service *s)
 {
-	unsigned int i, done = 0;
-	int write;
-	u64 t = 0;
+	unsigned long end = s->block + VSVM_SVM_BLOCK_SIZE, event = 0;
+	const struct vsvm_svm_event *e;
+	unsigned int from, to;
 
-	for (write = 1; write >= 0; write--) {
-		for (i = 0; i < s->count; i++) {
-			struct vsvm_svm_request *r = &s->req[i];
-			enum vsvm_svm_status status;
-			unsigned long pfn;
-
-			if (r->status != VSVM_SVM_PENDING || !!r->access != write)
-				continue;
-			pfn = vsvm_svm_pfn(s, vsvm_svm_index(s, r->address));
-			if (vsvm_svm_present(pfn, r->access))
-				continue;
-			if (r->tries == U8_MAX) {
-				r->status = VSVM_SVM_TIMEOUT;
-				continue;
-			}
-			if (r->tries >= VSVM_SVM_ERROR_TRIES &&
-			    (pfn & HMM_PFN_ERROR)) {
-				r->status = VSVM_SVM_UNSUPPORTED;
-				continue;
-			}
-			if (!write && i + 1 < s->count && done &&
-			    s->req[i + 1].address == r->address &&
-			    s->req[i + 1].status == VSVM_SVM_PENDING)
-				continue;
-			if (!t)
-				t = local_clock();
-			status = vsvm_svm_populate_one(s, r->address, r->access,
-						       s->may_wait);
-			if (status != VSVM_SVM_OK) {
-				r->status = status;
-				continue;
-			}
-			if (r->tries < U8_MAX)
-				r->tries++;
-			done++;
-		}
+	while ((e = vsvm_svm_look_hit(s->n, &s->look, s->block, end, &event))) {
+		if (s->huge_pfn)
+			return false;
+		from = vsvm_svm_index(s, max(e->start, s->block));
+		to = vsvm_svm_index(s, min(e->end, end));
+		bitmap_clear(s->want, from, to - from);
 	}
-	if (t)
-		vsvm_svm_count(s->svm, VSVM_STAT_POPULATE_NS, local_clock() - t);
-	vsvm_svm_count(s->svm, VSVM_STAT_POPULATED, done);
-	return done;
-}
-
-/* A run of faults: fault in what it is heading for.  Nothing here can fail a request. */
-static bool vsvm_svm_populate_ahead(struct vsvm_svm_service *s)
-{
-	const struct vsvm_svm_request *first = NULL, *last = NULL;
-	unsigned int i, page, end, done = 0;
-	struct vm_area_struct *vma;
-	u64 t;
-
-	if (s->ahead_done || s->window <= 1 || s->huge_pfn)
-		return false;
-	s->ahead_done = true;
-	for (i = 0; i < s->count; i++) {
-		if (s->req[i].status != VSVM_SVM_PENDING)
-			continue;
-		if (!first)
-			first = &s->req[i];
-		last = &s->req[i];
-	}
-	if (!last)
-		return false;
-
-	/* What is behind the mapping, or in a file that others read, was not asked for */
-	vma = vma_lookup(s->svm->mm, last->address);
-	if (!vma || (last->access && (vma->vm_flags & VM_SHARED)))
-		return false;
-	t = local_clock();
-	page = vsvm_svm_index(s, last->address) + 1;
-	end = min_t(unsigned int, vsvm_svm_index(s, first->address) + s->window,
-		    VSVM_SVM_BLOCK_PAGES);
-	if (vma->vm_end < s->block + VSVM_SVM_BLOCK_SIZE)
-		end = min(end, vsvm_svm_index(s, vma->vm_end));
-	for (; page < end && test_bit(page, s->want); page++) {
-		if (s->pfns[page] & HMM_PFN_ERROR)
-			break;
-		if (vsvm_svm_present(s->pfns[page], last->access))
-			continue;
-		if (vsvm_svm_populate_one(s, s->block + ((unsigned long)page << PAGE_SHIFT),
-					  last->access, false) != VSVM_SVM_OK)
-			break;
-		done++;
-		cond_resched();
-	}
-	vsvm_svm_count(s->svm, VSVM_STAT_POPULATE_NS, local_clock() - t);
-	vsvm_svm_count(s->svm, VSVM_STAT_POPULATED, done);
-	vsvm_svm_count(s->svm, VSVM_STAT_AHEAD, done);
-	return done;
+	return !bitmap_empty(s->want, VSVM_SVM_BLOCK_PAGES);
 }
 
 /* Write what the walk found.  0; -EAGAIN: begin again; -EIO */
@@ -407,7 +241,7 @@ int vsvm_svm_commit(struct vsvm_svm_service *s, unsigned int left)
 		ret = -ESRCH;
 	} else if (READ_ONCE(*s->bounds->epoch) != s->bounds->seen) {
 		ret = -ESTALE;
-	} else if (mmu_interval_read_retry(&s->n->mni, s->seq)) {
+	} else if (!vsvm_svm_leave_out_stale(s)) {
 		ret = -EAGAIN;
 	} else if (s->huge_pfn) {
 		ret = ops->map_huge(priv, span, s->block, s->huge_pfn, read_only);
@@ -504,14 +338,17 @@ static bool vsvm_svm_grant(struct vsvm_svm_service *s)
 		if (r->status != VSVM_SVM_PENDING)
 			continue;
 		if (!test_bit(vsvm_svm_index(s, r->address), s->want)) {
+			/* Invalidated since the walk, or not its turn yet */
+			if (s->narrow != VSVM_SVM_ONE)
+				vsvm_svm_count(s->svm, VSVM_STAT_RETRIES, 1);
 			done = false;
 			continue;
 		}
 		pfn = vsvm_svm_pfn(s, vsvm_svm_index(s, r->address));
 		if (r->access == VSVM_SVM_ATOMIC &&
 		    !ops->mapped(s->svm->priv, s->n->span, r->address, r->access))
-			r->status = vsvm_svm_exclusive(s->n, r->address, pfn, s->seq,
-						       s->bounds);
+			r->status = vsvm_svm_exclusive(s->n, r->address, pfn, &s->look,
+						       s->bounds, s->wait);
 		else
 			r->status = VSVM_SVM_OK;
 		done &= r->status != VSVM_SVM_PENDING;
@@ -529,6 +366,8 @@ static void vsvm_svm_service(struct vsvm_svm_service *s)
 	int ret;
 
 	for (;;) {
+		unsigned long began;
+
 		left = vsvm_svm_sort_out(s, &first, &last);
 		if (!left || vsvm_svm_expired(s, deadline))
 			return;
@@ -542,16 +381,20 @@ static void vsvm_svm_service(struct vsvm_svm_service *s)
 		}
 		vsvm_svm_choose(s);
 
-		s->seq = mmu_interval_read_begin(&s->n->mni);
-		mmap_read_lock(mm);
+		vsvm_svm_look_begin(s->n, &s->look);
+		if (!vsvm_svm_lock_mm(s->svm, s->wait)) {
+			vsvm_svm_fail_pending(s, s->wait ? VSVM_SVM_EXITED :
+					      VSVM_SVM_LATER);
+			return;
+		}
 		ret = vsvm_svm_snapshot(s);
+		began = jiffies;
 		again = !ret && (vsvm_svm_populate(s) ||
 				 vsvm_svm_populate_ahead(s));
 		mmap_read_unlock(mm);
 		if (again) {
-			/* However long the pages took to come: that was progress */
-			deadline = jiffies +
-				msecs_to_jiffies(s->svm->config.deadline_ms);
+			/* However long the pages took to come: it is not held against them */
+			deadline += jiffies - began;
 			continue;
 		}
 		if (!ret && vsvm_svm_wants_migration(s)) {
@@ -573,7 +416,6 @@ static void vsvm_svm_service(struct vsvm_svm_service *s)
 		case -EBUSY:
 		case -EAGAIN:
 			vsvm_svm_count(s->svm, VSVM_STAT_RETRIES, 1);
-			cond_resched();
 			break;
 		case -ESRCH:
 			vsvm_svm_fail_pending(s, VSVM_SVM_EXITED);
@@ -594,12 +436,13 @@ static void vsvm_svm_service(struct vsvm_svm_service *s)
 		}
 		if (!ret && vsvm_svm_grant(s))
 			return;
+		cond_resched();
 	}
 }
 
 void vsvm_svm_serve(struct vsvm_svm *svm, struct vsvm_svm_request *requests,
 		    unsigned int count, const struct vsvm_svm_bounds *bounds,
-		    struct vsvm_svm_scratch *scratch, bool may_wait)
+		    struct vsvm_svm_scratch *scratch, enum vsvm_svm_wait wait)
 {
 	struct vsvm_svm_service s = {
 		.svm = svm,
@@ -608,7 +451,7 @@ void vsvm_svm_serve(struct vsvm_svm *svm, struct vsvm_svm_request *requests,
 		.bounds = bounds,
 		.pfns = scratch->pfns,
 		.block = ALIGN_DOWN(requests[0].address, VSVM_SVM_BLOCK_SIZE),
-		.may_wait = may_wait,
+		.wait = wait,
 	};
 	u64 t = local_clock();
 

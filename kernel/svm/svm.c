@@ -35,6 +35,14 @@ struct vsvm_svm *vsvm_svm_create(const struct vsvm_svm_ops *ops, void *priv,
 	mmgrab(svm->mm);
 	mutex_init(&svm->lock);
 	xa_init(&svm->notifiers);
+	/*
+	 * The first notifier of a process takes mmap_lock for writing: here,
+	 * where the process itself waits for it, and not in a fault.
+	 */
+	if (mmu_notifier_register(NULL, svm->mm)) {
+		vsvm_svm_destroy(svm);
+		return NULL;
+	}
 	return svm;
 }
 EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_create);

@@ -239,8 +239,20 @@ enum vsvm_svm_status {
 	VSVM_SVM_PURGED,
 	/** @VSVM_SVM_STALE: the bounds do not hold any more: look them up again */
 	VSVM_SVM_STALE,
-	/** @VSVM_SVM_SLOW: user space must serve it: ask again with may_wait */
+	/** @VSVM_SVM_SLOW: it takes I/O or user space: ask again with WAIT_USER */
 	VSVM_SVM_SLOW,
+	/** @VSVM_SVM_LATER: mmap_lock is taken: ask again with WAIT_LOCK */
+	VSVM_SVM_LATER,
+};
+
+/** enum vsvm_svm_wait - what a service may wait for, besides the kernel's own work */
+enum vsvm_svm_wait {
+	/** @VSVM_SVM_WAIT_NOT: for nothing that a process could draw out */
+	VSVM_SVM_WAIT_NOT,
+	/** @VSVM_SVM_WAIT_LOCK: for mmap_lock */
+	VSVM_SVM_WAIT_LOCK,
+	/** @VSVM_SVM_WAIT_USER: for I/O and user space too */
+	VSVM_SVM_WAIT_USER,
 };
 
 /**
@@ -339,8 +351,8 @@ struct mm_struct *vsvm_svm_mm(const struct vsvm_svm *svm);
  * @count: of @requests
  * @bounds: cover all of @requests
  * @scratch: the caller's
- * @may_wait: user space may be waited for (userfaultfd); only where a fatal
- *	signal reaches the calling thread
+ * @wait: what may be waited for; more than nothing only where a fatal signal
+ *	reaches the calling thread
  *
  * Pages that are present around the requests are mapped along.  No request is
  * left PENDING.  May sleep; takes mmap_lock for reading and the span's lock,
@@ -348,7 +360,7 @@ struct mm_struct *vsvm_svm_mm(const struct vsvm_svm *svm);
  */
 void vsvm_svm_serve(struct vsvm_svm *svm, struct vsvm_svm_request *requests,
 		    unsigned int count, const struct vsvm_svm_bounds *bounds,
-		    struct vsvm_svm_scratch *scratch, bool may_wait);
+		    struct vsvm_svm_scratch *scratch, enum vsvm_svm_wait wait);
 
 /**
  * vsvm_svm_prefetch() - move pages and map them

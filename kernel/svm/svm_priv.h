@@ -2,6 +2,7 @@
 #ifndef _VSVM_SVM_PRIV_H_
 #define _VSVM_SVM_PRIV_H_
 
+#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/xarray.h>
 
@@ -31,11 +32,36 @@ struct vsvm_svm_guard {
 	u32 bounces;
 };
 
+/* Invalidations that a notifier remembers */
+#define VSVM_SVM_LOG		16
+
+/**
+ * struct vsvm_svm_event - an invalidation
+ * @start: first address
+ * @end: one past the last
+ */
+struct vsvm_svm_event {
+	unsigned long start;
+	unsigned long end;
+};
+
+/**
+ * struct vsvm_svm_look - a look at the process' page table, see look.c
+ * @events: of the notifier when it began
+ * @seq: sequence of the notifier when it began
+ */
+struct vsvm_svm_look {
+	unsigned long events;
+	unsigned long seq;
+};
+
 /**
  * struct vsvm_svm_notifier - watches one span
  * @mni: inserted as long as this exists
  * @svm: the mirror
  * @span: the device's part, which holds the lock
+ * @events: counts invalidations; written under the span's lock
+ * @log: of the last of them, number n at n % VSVM_SVM_LOG; under the span's lock
  * @streams: patterns seen here; racy on purpose: a torn update costs a guess
  * @victim: the stream to be replaced next; racy on purpose
  * @guard: of each block
@@ -44,6 +70,8 @@ struct vsvm_svm_notifier {
 	struct mmu_interval_notifier mni;
 	struct vsvm_svm *svm;
 	struct vsvm_svm_span *span;
+	unsigned long events;
+	struct vsvm_svm_event log[VSVM_SVM_LOG];
 	struct vsvm_svm_stream streams[VSVM_SVM_STREAMS];
 	unsigned int victim;
 	struct vsvm_svm_guard guard[];
@@ -85,6 +113,28 @@ static inline void *vsvm_svm_to_device_owner(const struct vsvm_svm *svm)
 	return svm->config.mem.owner + 1;
 }
 
+/* look.c */
+void vsvm_svm_look_begin(struct vsvm_svm_notifier *n, struct vsvm_svm_look *look);
+void vsvm_svm_look_note(struct vsvm_svm_notifier *n, unsigned long cur_seq,
+			unsigned long start, unsigned long end);
+const struct vsvm_svm_event *
+vsvm_svm_look_hit(const struct vsvm_svm_notifier *n, const struct vsvm_svm_look *look,
+		  unsigned long start, unsigned long end, unsigned long *event);
+bool vsvm_svm_look_stale(const struct vsvm_svm_notifier *n,
+			 const struct vsvm_svm_look *look,
+			 unsigned long start, unsigned long end);
+
+/*
+ * Lock the process' mappings, for reading.  Return: false if they are locked
+ * and that is not waited for, or a fatal signal came.
+ */
+static inline bool vsvm_svm_lock_mm(struct vsvm_svm *svm, enum vsvm_svm_wait wait)
+{
+	if (wait == VSVM_SVM_WAIT_NOT)
+		return mmap_read_trylock(svm->mm);
+	return !mmap_read_lock_killable(svm->mm);
+}
+
 /* migrate.c */
 long vsvm_svm_migrate(struct vsvm_svm *svm, unsigned long start, unsigned long end,
 		      bool to_device, bool evict);
@@ -92,8 +142,9 @@ long vsvm_svm_migrate(struct vsvm_svm *svm, unsigned long start, unsigned long e
 /* exclusive.c */
 enum vsvm_svm_status vsvm_svm_exclusive(struct vsvm_svm_notifier *n,
 					unsigned long address, unsigned long pfn,
-					unsigned long seq,
-					const struct vsvm_svm_bounds *bounds);
+					const struct vsvm_svm_look *look,
+					const struct vsvm_svm_bounds *bounds,
+					enum vsvm_svm_wait wait);
 
 /* guard.c */
 void vsvm_svm_guard_moved(struct vsvm_svm_notifier *n, unsigned long address);

@@ -10,6 +10,7 @@ extern struct kunit_suite vsvm_svm_span_suite;
 extern struct kunit_suite vsvm_svm_serve_suite;
 extern struct kunit_suite vsvm_svm_status_suite;
 extern struct kunit_suite vsvm_svm_race_suite;
+extern struct kunit_suite vsvm_svm_wait_suite;
 extern struct kunit_suite vsvm_svm_invalidate_suite;
 
 /* the device page table */

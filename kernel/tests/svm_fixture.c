@@ -240,11 +240,11 @@ void svm_ask(struct svm_fixture *f, unsigned int page, bool write)
 }
 
 /* What was asked for with svm_ask(); the answers are in @f->req */
-void svm_serve_all(struct svm_fixture *f, bool may_wait)
+void svm_serve_all(struct svm_fixture *f, enum vsvm_svm_wait wait)
 {
 	unsigned int i;
 
-	vsvm_svm_serve(f->svm, f->req, f->nreq, &f->bounds, &f->scratch, may_wait);
+	vsvm_svm_serve(f->svm, f->req, f->nreq, &f->bounds, &f->scratch, wait);
 	for (i = 0; i < f->nreq; i++)
 		KUNIT_EXPECT_NE(f->test, VSVM_SVM_PENDING, f->req[i].status);
 	f->nreq = 0;
@@ -253,7 +253,7 @@ void svm_serve_all(struct svm_fixture *f, bool may_wait)
 enum vsvm_svm_status svm_serve(struct svm_fixture *f, unsigned int page, bool write)
 {
 	svm_ask(f, page, write);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	return f->req[0].status;
 }
 

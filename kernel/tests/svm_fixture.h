@@ -78,7 +78,7 @@ unsigned int svm_present(struct svm_fixture *f, unsigned int first, unsigned int
 /* the device asks */
 enum vsvm_svm_status svm_serve(struct svm_fixture *f, unsigned int page, bool write);
 void svm_ask(struct svm_fixture *f, unsigned int page, bool write);
-void svm_serve_all(struct svm_fixture *f, bool may_wait);
+void svm_serve_all(struct svm_fixture *f, enum vsvm_svm_wait wait);
 
 /* what the device has */
 void svm_agree(struct svm_fixture *f);

@@ -71,12 +71,88 @@ static void race_neighbour(struct kunit *test)
 	struct svm_fixture *f __free(svm_leave) = svm_enter(test, NULL);
 
 	svm_mmap(f, 0, BLOCK, RW);
-	svm_write(f, TOUCH, 2);
+	svm_write(f, TOUCH, 1);
+	/* A mapping of its own: splitting one invalidates all of the block */
+	svm_mmap(f, TOUCH + 1, 1, PROT_READ);
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, TOUCH + 1, false));
+	KUNIT_EXPECT_EQ(test, 2, svm_mapped(f, 0, BLOCK));
+	svm_munmap(f, TOUCH, 1);
+	svm_mmap(f, TOUCH, 1, RW);
+	svm_write(f, TOUCH, 1);
 	f->fake.hook[SVM_FAKE_PREPARE] = hook_unmap_around;
 	f->fake.hook_arg = f;
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, TOUCH, true));
 	KUNIT_EXPECT_EQ(test, 1, svm_mapped(f, 0, BLOCK));
 	KUNIT_EXPECT_EQ(test, 1, svm_mapped(f, TOUCH, 1));
+	svm_expect_stat(f, RETRIES, 0);
+}
+
+static void hook_unmap_next_block(struct svm_fake *fake)
+{
+	svm_munmap(fake->hook_arg, BLOCK, BLOCK);
+}
+
+/* Nor does it matter what goes on elsewhere in the span */
+static void race_elsewhere_in_the_span(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = svm_enter(test, NULL);
+
+	svm_mmap(f, 0, 2 * BLOCK, RW);
+	svm_write(f, TOUCH, 2);
+	f->fake.hook[SVM_FAKE_PREPARE] = hook_unmap_next_block;
+	f->fake.hook_arg = f;
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, TOUCH, true));
+	KUNIT_EXPECT_EQ(test, 2, svm_mapped(f, 0, BLOCK));
+	svm_expect_stat(f, INVALIDATIONS, 1);
+	svm_expect_stat(f, RETRIES, 0);
+}
+
+static void hook_unmap_many(struct svm_fake *fake)
+{
+	unsigned int i;
+
+	for (i = 0; i <= VSVM_SVM_LOG; i++)
+		svm_munmap(fake->hook_arg, BLOCK + 2 * i, 1);
+}
+
+/* More than the notifier remembers: any page may have been among them */
+static void race_more_than_remembered(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = svm_enter(test, NULL);
+
+	svm_mmap(f, 0, 2 * BLOCK, RW);
+	svm_write(f, TOUCH, 1);
+	f->fake.hook[SVM_FAKE_PREPARE] = hook_unmap_many;
+	f->fake.hook_arg = f;
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, TOUCH, true));
+	KUNIT_EXPECT_GT(test, vsvm_svm_stat(f->svm, VSVM_STAT_INVALIDATIONS),
+			(u64)VSVM_SVM_LOG);
+	svm_expect_stat(f, RETRIES, 1);
+}
+
+#define STORM	1000
+
+static void hook_storm(struct svm_fake *fake)
+{
+	struct svm_fixture *f = fake->hook_arg;
+
+	svm_munmap(f, TOUCH, 1);
+	svm_mmap(f, TOUCH, 1, RW);
+	if (svm_fake_count(fake, SVM_FAKE_PREPARE) < STORM)
+		fake->hook[SVM_FAKE_PREPARE] = hook_storm;
+}
+
+/* However often it has to begin again: what ends it is the deadline */
+static void race_storm(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = svm_enter(test, NULL);
+
+	svm_mmap(f, TOUCH, 1, RW);
+	f->fake.hook[SVM_FAKE_PREPARE] = hook_storm;
+	f->fake.hook_arg = f;
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, TOUCH, true));
+	svm_expect_stat(f, RETRIES, STORM);
+	KUNIT_EXPECT_EQ(test, 1, svm_writable(f, TOUCH, 1));
 }
 
 static void hook_unmap_elsewhere(struct svm_fake *fake)
@@ -114,7 +190,7 @@ static void race_stop(struct kunit *test)
 	f->fake.hook_arg = f;
 	svm_ask(f, TOUCH, true);
 	svm_ask(f, TOUCH + 30, true);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_EXITED, f->req[0].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_EXITED, f->req[1].status);
 	svm_expect_calls(f, MAP, 0);
@@ -187,7 +263,8 @@ static void hook_serve(struct svm_fake *fake)
 	scratch = kmalloc_obj(*scratch);
 	if (!scratch)
 		return;
-	vsvm_svm_serve(f->svm, &request, 1, &f->bounds, scratch, false);
+	vsvm_svm_serve(f->svm, &request, 1, &f->bounds, scratch,
+		       VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(f->test, VSVM_SVM_OK, request.status);
 	kfree(scratch);
 }
@@ -320,6 +397,11 @@ static void race_stress(struct kunit *test)
 		bool write = prandom_u32_state(&rnd) % 2;
 		enum vsvm_svm_status status = svm_serve(f, page, write);
 
+		if (status == VSVM_SVM_LATER) {
+			svm_ask(f, page, write);
+			svm_serve_all(f, VSVM_SVM_WAIT_LOCK);
+			status = f->req[0].status;
+		}
 		if (status == VSVM_SVM_OK)
 			served++;
 		else
@@ -351,7 +433,8 @@ static void race_device(struct race_thread *t)
 			.access = VSVM_SVM_WRITE,
 		};
 		page = (page + 37) % SVM_FAKE_PAGES;
-		vsvm_svm_serve(f->svm, &request, 1, &f->bounds, scratch, false);
+		vsvm_svm_serve(f->svm, &request, 1, &f->bounds, scratch,
+		       VSVM_SVM_WAIT_NOT);
 		status = request.status;
 		cond_resched();
 	} while (status == VSVM_SVM_OK);
@@ -392,6 +475,9 @@ static struct kunit_case vsvm_svm_race_cases[] = {
 	KUNIT_CASE(race_replaced),
 	KUNIT_CASE(race_neighbour),
 	KUNIT_CASE(race_elsewhere),
+	KUNIT_CASE(race_elsewhere_in_the_span),
+	KUNIT_CASE(race_more_than_remembered),
+	KUNIT_CASE_SLOW(race_storm),
 	KUNIT_CASE(race_stop),
 	KUNIT_CASE(race_rebound),
 	KUNIT_CASE(race_again),

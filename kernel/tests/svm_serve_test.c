@@ -230,7 +230,7 @@ static void serve_far_apart(struct kunit *test)
 	svm_write(f, 0, BLOCK);
 	svm_ask(f, 3, true);
 	svm_ask(f, 400, true);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(test, 2 * SVM_AROUND, svm_mapped(f, 0, BLOCK));
 	KUNIT_EXPECT_EQ(test, SVM_AROUND, svm_mapped(f, 0, SVM_AROUND));
 	KUNIT_EXPECT_EQ(test, SVM_AROUND, svm_mapped(f, 400, SVM_AROUND));
@@ -246,7 +246,7 @@ static void serve_read_and_write(struct kunit *test)
 	svm_mmap(f, 0, BLOCK, RW);
 	svm_ask(f, TOUCH, false);
 	svm_ask(f, TOUCH, true);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, f->req[0].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, f->req[1].status);
 	KUNIT_EXPECT_EQ(test, 1, svm_writable(f, 0, BLOCK));
@@ -264,7 +264,7 @@ static void serve_not_pending(struct kunit *test)
 	svm_ask(f, 5, true);
 	f->req[0].status = VSVM_SVM_BUS;
 	svm_ask(f, 6, true);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_BUS, f->req[0].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, f->req[1].status);
 	KUNIT_EXPECT_EQ(test, 1, svm_present(f, 0, BLOCK));
@@ -280,7 +280,7 @@ static void serve_in_a_row(struct kunit *test)
 	svm_mmap(f, 0, BLOCK, RW);
 	for (i = 0; i < 8; i++)
 		svm_ask(f, TOUCH + i, true);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, f->req[i].status);
 	KUNIT_EXPECT_EQ(test, 8, svm_mapped(f, TOUCH, 8));
@@ -298,7 +298,7 @@ static void serve_many(struct kunit *test)
 	svm_mmap(f, 0, BLOCK, RW);
 	for (i = 0; i < SVM_REQUESTS; i++)
 		svm_ask(f, 2 * i, true);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	for (i = 0; i < SVM_REQUESTS; i++)
 		KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, f->req[i].status);
 	KUNIT_EXPECT_EQ(test, SVM_REQUESTS, svm_mapped(f, 0, BLOCK));

@@ -141,12 +141,15 @@ static void status_special(struct kunit *test)
 	svm_mmap_file(f, 8, 2, file, MAP_SHARED);
 	fput(file);
 	svm_mmap(f, 10, 1, RW);
-	KUNIT_EXPECT_EQ(test, VSVM_SVM_UNSUPPORTED, svm_serve(f, 8, false));
-	KUNIT_EXPECT_EQ(test, VSVM_SVM_UNSUPPORTED, svm_serve(f, 9, true));
+	svm_ask(f, 8, false);
+	svm_ask(f, 9, true);
+	svm_serve_all(f, VSVM_SVM_WAIT_USER);
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_UNSUPPORTED, f->req[0].status);
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_UNSUPPORTED, f->req[1].status);
 	KUNIT_EXPECT_TRUE(test, time_before(jiffies, start + 5 * HZ));
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, 10, true));
 	KUNIT_EXPECT_EQ(test, 1, svm_mapped(f, 0, BLOCK));
-	KUNIT_EXPECT_LE(test, vsvm_svm_stat(f->svm, VSVM_STAT_POPULATED), 9);
+	KUNIT_EXPECT_LE(test, vsvm_svm_stat(f->svm, VSVM_STAT_POPULATED), 33);
 	svm_munmap(f, 8, 2);
 }
 
@@ -198,7 +201,7 @@ static void status_slow(struct kunit *test)
 	/* What is there needs nobody */
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, 3, true));
 	svm_ask(f, 5, true);
-	svm_serve_all(f, true);
+	svm_serve_all(f, VSVM_SVM_WAIT_USER);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_BUS, f->req[0].status);
 	svm_vma_flags(f, 0, 0, VM_UFFD_MISSING);
 }
@@ -223,7 +226,7 @@ static void status_mixed(struct kunit *test)
 	svm_ask(f, 5, true);
 	svm_ask(f, 6, false);
 	svm_ask(f, 300, false);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_NO_MAPPING, f->req[0].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, f->req[1].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_PERMISSION, f->req[2].status);
@@ -259,7 +262,7 @@ static void status_no_span(struct kunit *test)
 	f->fake.fail_span = 1;
 	svm_ask(f, 1, true);
 	svm_ask(f, 2, false);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_NO_MEMORY, f->req[0].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_NO_MEMORY, f->req[1].status);
 	KUNIT_EXPECT_EQ(test, 0, vsvm_svm_spans(f->svm));
@@ -293,7 +296,7 @@ static void status_stopped(struct kunit *test)
 	/* In a span that is there, in one that is not; all requests */
 	svm_ask(f, 1, true);
 	svm_ask(f, 2, false);
-	svm_serve_all(f, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_NOT);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_EXITED, f->req[0].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_EXITED, f->req[1].status);
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_EXITED, svm_serve(f, 3 * BLOCK, true));

@@ -138,6 +138,7 @@ again:
  * @access: what for
  * @bounds: of the binding
  * @gem: the object, with a reference held
+ * @wait: for the fences of an imported object, or not
  *
  * May sleep; takes the reservation lock of the object and may evict others.
  * Return: what became of the request.
@@ -145,7 +146,8 @@ again:
 enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
 				   enum vsvm_svm_access access,
 				   const struct vsvm_svm_bounds *bounds,
-				   struct drm_gem_object *gem)
+				   struct drm_gem_object *gem,
+				   enum vsvm_svm_wait wait)
 {
 	struct vsvm_bo *bo = vsvm_bo_from_gem(gem);
 	struct vsvm_svm_span *span;
@@ -158,7 +160,7 @@ enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
 		return PTR_ERR(span) == -ENOMEM ? VSVM_SVM_NO_MEMORY : VSVM_SVM_EXITED;
 	if (vsvm_pt_mapped(&vm->pt, to_pt_span(span), address, access))
 		return VSVM_SVM_OK;
-	err = vsvm_bo_lock_for_device(bo);
+	err = vsvm_bo_lock_for_device(bo, wait == VSVM_SVM_WAIT_USER);
 	if (!err) {
 		err = vsvm_bo_map(vm, to_pt_span(span), address, bounds, bo);
 		vsvm_bo_unlock(bo);
@@ -171,6 +173,10 @@ enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
 		return VSVM_SVM_STALE;
 	case -EFAULT:
 		return VSVM_SVM_PURGED;
+	case -EBUSY:
+		return VSVM_SVM_SLOW;
+	case -EINTR:
+	case -ERESTARTSYS:
 	case -ESRCH:
 	case -ENODEV:
 		return VSVM_SVM_EXITED;

@@ -134,7 +134,7 @@ static void vsvm_fault_answer(struct vsvm_vm *vm, const struct vsvm_hw_fault *f,
 		break;
 	case VSVM_SVM_SLOW:
 		/* Without memory for it, the access is tried and faults again */
-		if (!vsvm_slow_add(vm, f))
+		if (!vsvm_slow_add(vm, &f, 1, VSVM_SVM_WAIT_USER))
 			vsvm_fault_replay(vm, f);
 		break;
 	case VSVM_SVM_PENDING:
@@ -156,7 +156,7 @@ static void vsvm_fault_answer(struct vsvm_vm *vm, const struct vsvm_hw_fault *f,
  */
 static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 				      struct vsvm_fault_service *service,
-				      unsigned int nreq, bool may_wait)
+				      unsigned int nreq, enum vsvm_svm_wait wait)
 {
 	struct vsvm_svm_request *req = service->req;
 	struct drm_gem_object *gem;
@@ -170,7 +170,7 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 		}
 		if (gem) {
 			req[i].status = vsvm_bo_serve(vm, req[i].address, req[i].access,
-						      &bounds, gem);
+						      &bounds, gem, wait);
 			drm_gem_object_put(gem);
 			if (req[i].status != VSVM_SVM_STALE || READ_ONCE(vm->closing))
 				i++;
@@ -179,7 +179,7 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 		for (end = i + 1; end < nreq && req[end].address < bounds.end; end++)
 			;
 		vsvm_svm_serve(vm->svm, &req[i], end - i, &bounds,
-			       &service->scratch, may_wait);
+			       &service->scratch, wait);
 		for (j = i; j < end && req[j].status != VSVM_SVM_STALE; j++)
 			;
 		if (j == end || READ_ONCE(vm->closing)) {
@@ -198,16 +198,16 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
  * @service: the caller's memory
  * @faults: of one 2 MiB block, sorted by page, reads before writes
  * @count: at most %VSVM_FAULT_BATCH
- * @may_wait: see vsvm_svm_serve()
+ * @wait: see vsvm_svm_serve()
  *
  * May sleep.
  */
 void vsvm_fault_serve(struct vsvm_vm *vm, struct vsvm_fault_service *service,
 		      const struct vsvm_hw_fault *const *faults,
-		      unsigned int count, bool may_wait)
+		      unsigned int count, enum vsvm_svm_wait wait)
 {
 	struct vsvm_svm_request *req = service->req;
-	unsigned int i, nreq = 0;
+	unsigned int i, nreq = 0, later = 0;
 
 	for (i = 0; i < count; i++) {
 		if (i && vsvm_fault_same_page(faults[i - 1], faults[i]))
@@ -217,17 +217,23 @@ void vsvm_fault_serve(struct vsvm_vm *vm, struct vsvm_fault_service *service,
 			.access = vsvm_fault_access(faults[i]),
 		};
 	}
-	vsvm_fault_serve_requests(vm, service, nreq, may_wait);
+	vsvm_fault_serve_requests(vm, service, nreq, wait);
 
-	if (!may_wait) {
+	if (wait == VSVM_SVM_WAIT_NOT) {
 		vsvm_svm_count(vm->svm, VSVM_STAT_FAULTS, count);
 		vsvm_svm_count(vm->svm, VSVM_STAT_FOLDED, count - nreq);
 	}
 	for (i = 0, nreq = 0; i < count; i++) {
 		if (i && !vsvm_fault_same_page(faults[i - 1], faults[i]))
 			nreq++;
-		vsvm_fault_answer(vm, faults[i], req[nreq].status);
+		if (req[nreq].status == VSVM_SVM_LATER)
+			service->later[later++] = faults[i];
+		else
+			vsvm_fault_answer(vm, faults[i], req[nreq].status);
 	}
+	if (later && !vsvm_slow_add(vm, service->later, later, VSVM_SVM_WAIT_LOCK))
+		for (i = 0; i < later; i++)
+			vsvm_fault_replay(vm, service->later[i]);
 }
 
 static void vsvm_fault_serve_group(struct vsvm_fault_worker *w,
@@ -244,7 +250,7 @@ static void vsvm_fault_serve_group(struct vsvm_fault_worker *w,
 					     DRM_VSVM_FAULT_EXITED, ESRCH);
 		return;
 	}
-	vsvm_fault_serve(vm, &w->service, faults, g->count, false);
+	vsvm_fault_serve(vm, &w->service, faults, g->count, VSVM_SVM_WAIT_NOT);
 	vsvm_vm_put(vm);
 }
 

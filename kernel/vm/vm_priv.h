@@ -44,13 +44,13 @@ struct vsvm_vm_records {
 	struct drm_vsvm_fault *ring;
 };
 
-/* Faults of an address space that can wait for user space at the same time */
+/* Services of an address space that can wait at the same time */
 #define VSVM_SLOW_THREADS	64
 
 /**
- * struct vsvm_vm_slow - faults that wait for user space
+ * struct vsvm_vm_slow - faults whose service may have to wait
  * @lock: guards @list, @waiting and @busy
- * @list: of faults to be served
+ * @list: of groups of faults to be served
  * @waiting: how many
  * @busy: being served
  * @wake: threads wait here
@@ -97,7 +97,7 @@ struct vsvm_gpuvm {
  * @pt: page table
  * @svm: mirror
  * @records: of faults
- * @slow: faults that wait for user space
+ * @slow: faults whose service may have to wait
  */
 struct vsvm_vm {
 	struct vsvm_vmm *vmm;
@@ -156,20 +156,23 @@ struct vsvm_vm *vsvm_vmm_find(struct vsvm_vmm *vmm, u32 asid);
 /**
  * struct vsvm_fault_service - memory to serve a group of faults with
  * @req: requests of the group
+ * @later: faults of the group that another thread is to serve
  * @scratch: for the mirror
  */
 struct vsvm_fault_service {
 	struct vsvm_svm_request req[VSVM_FAULT_BATCH];
+	const struct vsvm_hw_fault *later[VSVM_FAULT_BATCH];
 	struct vsvm_svm_scratch scratch;
 };
 
 void vsvm_fault_serve(struct vsvm_vm *vm, struct vsvm_fault_service *service,
 		      const struct vsvm_hw_fault *const *faults,
-		      unsigned int count, bool may_wait);
+		      unsigned int count, enum vsvm_svm_wait wait);
 
 /* slow.c */
 void vsvm_slow_init(struct vsvm_vm_slow *slow);
-bool vsvm_slow_add(struct vsvm_vm *vm, const struct vsvm_hw_fault *fault);
+bool vsvm_slow_add(struct vsvm_vm *vm, const struct vsvm_hw_fault *const *faults,
+		   unsigned int count, enum vsvm_svm_wait wait);
 void vsvm_slow_stop(struct vsvm_vm *vm);
 
 /* record.c */
@@ -192,7 +195,8 @@ void vsvm_bo_unmap(struct drm_gem_object *gem);
 enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
 				   enum vsvm_svm_access access,
 				   const struct vsvm_svm_bounds *bounds,
-				   struct drm_gem_object *gem);
+				   struct drm_gem_object *gem,
+				   enum vsvm_svm_wait wait);
 
 /* mem_glue.c */
 void vsvm_vmm_mem_config(struct vsvm_mem *mem, struct vsvm_svm_mem *out);
