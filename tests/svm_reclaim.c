@@ -3,6 +3,7 @@
  * Memory that the kernel wants back: nothing that the device maps is pinned,
  * and nothing that it wrote is lost on the way to swap and back.
  */
+#include <fcntl.h>
 #include <sys/syscall.h>
 
 #include "vsvm_harness.h"
@@ -34,6 +35,16 @@ FIXTURE_TEARDOWN(reclaim)
 	swap_off();
 }
 
+/* Pages that were faulted in on another CPU may still be on its way to the LRU lists */
+static void drain_lru(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
+
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		fprintf(stderr, "# drop_caches: %s\n", strerror(errno));
+	close(fd);
+}
+
 /*
  * Pages out of the range that are in swap now.  Pages that somebody else looks
  * at for a moment are left out by the kernel, so it is asked a few times.
@@ -44,6 +55,8 @@ static size_t page_out(char *p, size_t size)
 	int i;
 
 	for (i = 0; i < 10 && swapped < size / PAGE; i++) {
+		if (i)
+			drain_lru();
 		madvise(p, size, MADV_PAGEOUT);
 		swapped = pagemap_count(p, size, PM_SWAP);
 	}
