@@ -456,7 +456,7 @@ struct drm_vsvm_vm_stats {
  * @zapped_2m: 2 MiB leaves zapped
  * @downgraded: leaves made read-only in place
  * @tlb_flushes: TLB invalidations asked for
- * @slow: faults handed to the thread that may wait for user space
+ * @slow: faults handed to a thread that may wait for I/O, user space or mmap_lock
  * @service_ns: time in fault service
  * @populate_ns: of it, faulting pages in
  * @snapshot_ns: of it, walking
