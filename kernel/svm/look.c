@@ -47,6 +47,7 @@ void vsvm_svm_look_note(struct vsvm_svm_notifier *n, unsigned long cur_seq,
 	mmu_interval_set_seq(&n->mni, cur_seq);
 	e->start = start;
 	e->end = end;
+	/* After the sequence: see vsvm_svm_look_begin() */
 	smp_store_release(&n->events, n->events + 1);
 }
 

@@ -94,8 +94,11 @@ struct svm_fixture *svm_enter(struct kunit *test, const struct vsvm_svm_config *
 /* The last word of each test: the device has nothing that the process has not */
 void svm_leave(struct svm_fixture *f)
 {
-	struct mm_struct *mm = f->mm;
+	struct mm_struct *mm;
 
+	if (!f)
+		return;
+	mm = f->mm;
 	if (f->svm && current->mm == mm)
 		svm_agree(f);
 	kunit_release_action(f->test, fixture_stop, f);

@@ -57,7 +57,7 @@ extern const struct vsvm_svm_config svm_default_config;
 struct svm_fixture *svm_enter(struct kunit *test, const struct vsvm_svm_config *config);
 void svm_leave(struct svm_fixture *f);
 
-DEFINE_FREE(svm_leave, struct svm_fixture *, if (_T) svm_leave(_T))
+DEFINE_FREE(svm_leave, struct svm_fixture *, svm_leave(_T))
 
 /* the process does something; pages are counted from @first */
 void svm_mmap(struct svm_fixture *f, unsigned int first, unsigned int npages,

@@ -434,7 +434,7 @@ static void race_device(struct race_thread *t)
 		};
 		page = (page + 37) % SVM_FAKE_PAGES;
 		vsvm_svm_serve(f->svm, &request, 1, &f->bounds, scratch,
-		       VSVM_SVM_WAIT_NOT);
+			       VSVM_SVM_WAIT_NOT);
 		status = request.status;
 		cond_resched();
 	} while (status == VSVM_SVM_OK);

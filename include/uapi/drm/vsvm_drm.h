@@ -370,7 +370,7 @@ enum drm_vsvm_fault_reason {
 	DRM_VSVM_FAULT_MISALIGNED = 14,
 	/** @DRM_VSVM_FAULT_WAIT_TIMEOUT: a WAIT packet ran out of time (ETIME) */
 	DRM_VSVM_FAULT_WAIT_TIMEOUT = 15,
-	/** @DRM_VSVM_FAULT_PURGED: a buffer object whose memory was taken after DONTNEED (EFAULT) */
+	/** @DRM_VSVM_FAULT_PURGED: memory of a buffer object, taken after DONTNEED (EFAULT) */
 	DRM_VSVM_FAULT_PURGED = 16,
 };
 
