@@ -45,13 +45,17 @@ static void vsvm_queue_news(struct vsvm_queue *queue, const struct vsvm_hw_event
 	wake_up_all(queue->client_wait);
 }
 
+/* News read in one interrupt; if there are more, enabling it raises it again */
+#define VSVM_EXEC_BUDGET	32
+
 void vsvm_exec_event_irq(struct vsvm_exec *exec)
 {
 	struct vsvm_hw_event event;
 	struct vsvm_queue *queue;
 	unsigned long flags;
+	unsigned int n;
 
-	while (vsvm_hw_event_read(exec->hw, &event)) {
+	for (n = 0; n < VSVM_EXEC_BUDGET && vsvm_hw_event_read(exec->hw, &event); n++) {
 		xa_lock_irqsave(&exec->contexts, flags);
 		queue = xa_load(&exec->contexts, event.context);
 		if (queue)

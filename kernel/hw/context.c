@@ -45,11 +45,13 @@ static int context_publish(struct vsvm_hw_context *ctx, u32 asid, u32 engine)
 	ctx->asid = xa_load(&hw->asids, asid);
 	if (!ctx->asid)
 		return -EINVAL;
-	if (hw->next_context == U32_MAX)
-		return -ENOMEM;
-	ctx->id = hw->next_context++;
-	ret = xa_err(xa_store(&hw->contexts, ctx->id, ctx, GFP_KERNEL));
-	if (ret)
+	/*
+	 * A number is used again after all others were: a fault of long ago must
+	 * not be answered to somebody else.
+	 */
+	ret = xa_alloc_cyclic(&hw->contexts, &ctx->id, ctx, xa_limit_32b,
+			      &hw->next_context, GFP_KERNEL_ACCOUNT);
+	if (ret < 0)
 		return ret;
 	if (!ctx->asid->contexts[engine]++) {
 		set_bit(engine, &ctx->asid->engines);
@@ -71,13 +73,13 @@ struct vsvm_hw_context *vsvm_hw_context_create(struct vsvm_hw *hw, u32 asid,
 
 	if (engine >= hw->config.engines)
 		return ERR_PTR(-EINVAL);
-	ctx = kvzalloc_obj(*ctx);
+	ctx = kvzalloc_obj(*ctx, GFP_KERNEL_ACCOUNT);
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
 	ctx->hw = hw;
 	ctx->engine = &hw->engines[engine];
 	context_init(ctx);
-	ctx->entries = kvzalloc_objs(*ctx->entries, ctx->depth);
+	ctx->entries = kvzalloc_objs(*ctx->entries, ctx->depth, GFP_KERNEL_ACCOUNT);
 	ret = ctx->entries ? context_publish(ctx, asid, engine) : -ENOMEM;
 	if (ret) {
 		kvfree(ctx->entries);

@@ -13,6 +13,7 @@
 #include <kunit/visibility.h>
 #include <linux/dma-direct.h>
 #include <linux/hrtimer.h>
+#include <linux/instrumented.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/memremap.h>
@@ -86,12 +87,17 @@ static void copy_one(struct vsvm_hw *hw, const struct vsvm_hw_copy *copy)
 		bytes = min_t(u32, copy->bytes - done, PIECE_BYTES);
 		to = map(hw, copy->dst + done, &bytes,
 			 copy->flags & VSVM_HW_COPY_DST_VRAM);
-		if (copy->flags & VSVM_HW_COPY_FILL)
+		if (copy->flags & VSVM_HW_COPY_FILL) {
+			instrument_write(to, bytes);
 			memset64(to, copy->src, bytes / sizeof(u64));
-		else
-			memcpy(to, map(hw, copy->src + done, &bytes,
-				       copy->flags & VSVM_HW_COPY_SRC_VRAM),
-			       bytes);
+		} else {
+			const void *from = map(hw, copy->src + done, &bytes,
+					       copy->flags & VSVM_HW_COPY_SRC_VRAM);
+
+			instrument_read(from, bytes);
+			instrument_write(to, bytes);
+			memcpy(to, from, bytes);
+		}
 		cond_resched();
 	}
 }

@@ -78,7 +78,7 @@ static int hw_init(struct vsvm_hw *hw)
 
 	mutex_init(&hw->mutex);
 	xa_init(&hw->asids);
-	xa_init(&hw->contexts);
+	xa_init_flags(&hw->contexts, XA_FLAGS_ALLOC);
 	spin_lock_init(&hw->events.lock);
 	INIT_LIST_HEAD(&hw->events.news);
 	vsvm_hw_irq_init(hw);
@@ -191,12 +191,12 @@ int vsvm_hw_asid_attach(struct vsvm_hw *hw, u32 asid, dma_addr_t root)
 
 	if (asid >= VSVM_HW_ASIDS || !IS_ALIGNED(root, SZ_4K))
 		return -EINVAL;
-	new = kzalloc_obj(*new);
+	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
 	new->asid = asid;
 	new->root = root;
-	ret = xa_insert(&hw->asids, asid, new, GFP_KERNEL);
+	ret = xa_insert(&hw->asids, asid, new, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		kfree(new);
 	return ret;

@@ -4,10 +4,10 @@
  *
  * A cause is *masked* from when it is raised until the driver enables it.  Who
  * puts something into a source then sets the mask bit of the cause, and raises
- * it if the bit was not set.  The driver reads until nothing is left, clears
- * the bit, and the source is looked at once more.  Both sides do the one before
- * the other with a full barrier in between: what comes after the last look is
- * raised, what came before is seen by it.
+ * it if the bit was not set.  The driver reads until nothing is left or it has
+ * had enough, clears the bit, and the source is looked at once more.  Both sides
+ * do the one before the other with a full barrier in between: what comes after
+ * the last look is raised, what came before is seen by it.
  *
  * A thread of the device calls the handler itself, with interrupts off.  What
  * is found while the driver calls in (it enables a cause whose source is not

@@ -72,7 +72,7 @@ struct vsvm_hw_context;
  *
  * A cause is raised when its source goes from empty to not empty, and not
  * again before vsvm_hw_irq_enable() has been called for it: the driver reads
- * until nothing is left, then enables; a source that is not empty at that
+ * for as long as it likes, then enables; a source that is not empty at that
  * moment is raised at once.
  */
 enum vsvm_hw_irq {

@@ -437,7 +437,7 @@ struct vsvm_hw_paranoid {
  * @deferred: causes to be raised by @irq_work; atomic
  * @irq_work: raises what is not found out by a thread of the device
  * @mutex: creation of contexts, &vsvm_hw_asid.contexts
- * @next_context: id of the next context; @mutex
+ * @next_context: where to look for the id of the next context; @mutex
  * @asids: &struct vsvm_hw_asid by number
  * @contexts: by id, looked up under RCU
  * @waiting: engines with waiters; atomic bit operations

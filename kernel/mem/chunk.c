@@ -154,7 +154,7 @@ static struct vsvm_chunk *vsvm_chunk_try(struct vsvm_mem *mem, unsigned int orde
 	struct vsvm_chunk *chunk;
 	int err;
 
-	chunk = kzalloc_obj(*chunk);
+	chunk = kzalloc_obj(*chunk, GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 	chunk->bo.mem = mem;

@@ -94,6 +94,9 @@ static bool vsvm_copy_complete(struct vsvm_copy_state *state, struct vsvm_copy *
 	return true;
 }
 
+/* Groups read in one interrupt; if there are more, enabling it raises it again */
+#define VSVM_COPY_BUDGET	64
+
 /* see mem.h */
 void vsvm_mem_copy_irq(struct vsvm_mem *mem)
 {
@@ -107,7 +110,7 @@ void vsvm_mem_copy_irq(struct vsvm_mem *mem)
 		spin_unlock_irqrestore(&state->lock, flags);
 		return;
 	}
-	while (vsvm_hw_copy_read(mem->hw, &done)) {
+	while (n < VSVM_COPY_BUDGET && vsvm_hw_copy_read(mem->hw, &done)) {
 		struct vsvm_copy *copy = (void *)(uintptr_t)done.cookie;
 
 		if (done.error)

@@ -311,6 +311,33 @@ static void queue_destroy_many(struct kunit *test)
 		hw_fixture_destroy(f, c[i]);
 }
 
+/* When all numbers have been used they are used again, but for those in use. */
+static void queue_numbers(struct kunit *test)
+{
+	struct hw_fixture *f = test->priv;
+	struct hw_fixture_context *c[4];
+	u32 first, i, k;
+
+	c[0] = hw_fixture_context(f, 0);
+	first = vsvm_hw_context_id(c[0]->context);
+	f->hw->next_context = U32_MAX;
+	c[1] = hw_fixture_context(f, 0);
+	KUNIT_EXPECT_EQ(test, U32_MAX, vsvm_hw_context_id(c[1]->context));
+	/* Right before the one that is in use, if there is room */
+	f->hw->next_context = first;
+	for (i = 2; i < ARRAY_SIZE(c); i++) {
+		c[i] = hw_fixture_context(f, i % 2);
+		for (k = 0; k < i; k++)
+			KUNIT_EXPECT_NE(test, vsvm_hw_context_id(c[k]->context),
+					vsvm_hw_context_id(c[i]->context));
+	}
+	for (i = 0; i < ARRAY_SIZE(c); i++) {
+		KUNIT_ASSERT_EQ(test, 0, hw_fixture_submit(f, c[i], NULL, 0, A, i + 1));
+		hw_fixture_wait_done(f, c[i]);
+		KUNIT_EXPECT_EQ(test, i + 1, hw_fixture_peek(f, A));
+	}
+}
+
 /* News that nobody reads are merged, and nothing of them is lost. */
 static void queue_news(struct kunit *test)
 {
@@ -498,6 +525,7 @@ static struct kunit_case vsvm_hw_queue_cases[] = {
 	KUNIT_CASE(queue_slices),
 	KUNIT_CASE(queue_destroy),
 	KUNIT_CASE(queue_destroy_many),
+	KUNIT_CASE(queue_numbers),
 	KUNIT_CASE(queue_news),
 	KUNIT_CASE(queue_news_destroyed),
 	KUNIT_CASE(queue_irq_enable),
