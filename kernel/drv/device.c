@@ -3,11 +3,13 @@
  * The device: its rooms are set up when it is bound and taken down when it is
  * unbound, whatever its users are doing at that moment.
  */
+#include <linux/cc_platform.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/swiotlb.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
@@ -86,6 +88,11 @@ static int vsvm_check_dma(struct device *dev)
 	void *cpu;
 	int err;
 
+	/* What an encrypted guest shares with devices is bounced too */
+	if (is_swiotlb_force_bounce(dev) || cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
+		dev_err(dev, "memory of processes would be copied through bounce buffers (swiotlb=force, or an encrypted guest)\n");
+		return -EOPNOTSUPP;
+	}
 	err = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (err)
 		return err;
