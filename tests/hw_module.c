@@ -6,6 +6,7 @@
 #include <linux/userfaultfd.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
@@ -371,6 +372,7 @@ struct waiter {
 	uint32_t queue_id;
 	uint32_t started;
 	int ret;
+	char *memory;
 };
 
 static void *wait_long(void *arg)
@@ -451,6 +453,85 @@ TEST_F(binding, parked_fault_does_not_hold_it_up)
 	EXPECT_GT(test_patience() / 2, test_now() - start);
 	close(fd);
 	EXPECT_EQ(0, gone(&self->t));
+}
+
+static void *query(void *arg)
+{
+	struct waiter *waiter = arg;
+	struct drm_vsvm_dev_query args = {
+		.type = DRM_VSVM_DEV_QUERY_INFO, .size = sizeof(struct drm_vsvm_dev_info),
+		.pointer = (uintptr_t)waiter->memory,
+	};
+
+	waiter->ret = test_ioctl(waiter->t->fd, DRM_IOCTL_VSVM_DEV_QUERY, &args);
+	__atomic_store_n(&waiter->started, 2, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Nor does a query whose answer goes to memory that does not come */
+TEST_F(binding, query_that_waits_for_memory_does_not_hold_it_up)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)self->p, 1 << 20 }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct pollfd poll_for = { .fd = fd, .events = POLLIN };
+	struct waiter waiter = { .t = &self->t, .memory = self->p };
+	pthread_t thread;
+
+	REQUIRE(fd >= 0 && !ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &reg),
+		"no userfaultfd: %s", strerror(errno));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, query, &waiter));
+	ASSERT_EQ(1, poll(&poll_for, 1, (int)test_time(20) * 1000));
+	ASSERT_EQ(0, platform_unbind(self->name));
+	ASSERT_EQ(0, platform_bind(self->name));
+	EXPECT_EQ(0, __atomic_load_n(&waiter.started, __ATOMIC_SEQ_CST));
+	close(fd);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, waiter.ret);
+	EXPECT_EQ(0, gone(&self->t));
+}
+
+/* Faults waiting in the buffer, faults being served, and the device goes */
+TEST_F_LONG(binding, faults_in_the_workers_do_not_hold_it_up, 120)
+{
+	enum { QUEUES = 8, ITEMS = 64 };
+	unsigned long round, rounds = test_scale(6), caught = 0;
+	struct test_queue queues[QUEUES];
+	const size_t size = QUEUES * ITEMS * 17 * PAGE;
+	unsigned int i, j, written;
+
+	for (round = 0; round < rounds; round++) {
+		char *p = map_anon(size);
+
+		for (i = 0; i < QUEUES; i++) {
+			ASSERT_EQ(0, test_queue_open(&self->t, &queues[i]));
+			for (j = 0; j < ITEMS; j++)
+				put_store64(&queues[i], p + (i * ITEMS + j) * 17 * PAGE, 1);
+		}
+		for (i = 0; i < QUEUES; i++)
+			ASSERT_EQ(0, test_submit(&queues[i]));
+		/* The later, the more have been served */
+		for (i = 0; i < round; i++)
+			sched_yield();
+		ASSERT_EQ(0, platform_unbind(self->name));
+		for (i = 0, written = 0; i < QUEUES * ITEMS; i++)
+			written += *(volatile uint64_t *)(p + i * 17 * PAGE) == 1;
+		caught += written < QUEUES * ITEMS;
+		/* Nobody is at work any more */
+		memset(p, 0x21, size);
+		test_nap();
+		EXPECT_EQ(-1, check_bytes(p, size, 0x21));
+		EXPECT_EQ(0, gone(&self->t));
+		vsvm_close(self->t.dev);
+		memset(&self->t, 0, sizeof(self->t));
+		munmap(p, size);
+		ASSERT_EQ(0, platform_bind(self->name));
+		ASSERT_EQ(0, test_open(&self->t));
+	}
+	/* Else there was nothing in the workers */
+	EXPECT_LT(0, caught);
 }
 
 struct opener {

@@ -380,6 +380,105 @@ TEST_F(uffd, closing_the_device_does_not_wait)
 	EXPECT_EQ(0, dev_store64(&self->t, self->p + BYTES, 7));
 }
 
+/* --- ioctls whose memory does not come --- */
+
+struct asker {
+	FIXTURE_DATA(uffd) *self;
+	void *memory;
+	int (*ask)(struct asker *asker);
+	int ret;
+	uint32_t done;
+};
+
+static int ask_stats(struct asker *a)
+{
+	struct drm_vsvm_vm_stats arg = {
+		.vm_id = a->self->t.id, .size = sizeof(struct drm_vsvm_stats),
+		.pointer = (uintptr_t)a->memory,
+	};
+
+	return test_ioctl(a->self->t.fd, DRM_IOCTL_VSVM_VM_STATS, &arg);
+}
+
+static int ask_state(struct asker *a)
+{
+	struct drm_vsvm_vm_state arg = {
+		.vm_id = a->self->t.id, .address = (uintptr_t)a->self->source, .size = PAGE,
+		.pages = (uintptr_t)a->memory,
+	};
+
+	return test_ioctl(a->self->t.fd, DRM_IOCTL_VSVM_VM_STATE, &arg);
+}
+
+static int ask_faults(struct asker *a)
+{
+	struct drm_vsvm_vm_faults arg = {
+		.vm_id = a->self->t.id,
+		.records = { sizeof(struct drm_vsvm_fault), 4, (uintptr_t)a->memory },
+	};
+
+	return test_ioctl(a->self->t.fd, DRM_IOCTL_VSVM_VM_FAULTS, &arg);
+}
+
+static int ask_bind(struct asker *a)
+{
+	struct drm_vsvm_vm_bind arg = {
+		.vm_id = a->self->t.id,
+		.ops = { sizeof(struct drm_vsvm_bind_op), 1, (uintptr_t)a->memory },
+	};
+
+	return test_ioctl(a->self->t.fd, DRM_IOCTL_VSVM_VM_BIND, &arg);
+}
+
+static void *ask(void *arg)
+{
+	struct asker *a = arg;
+
+	a->ret = a->ask(a);
+	__atomic_store_n(&a->done, 1, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+TEST_F(uffd, ioctls_that_wait_for_memory_hold_up_nobody)
+{
+	static int (*const asks[])(struct asker *) = {
+		ask_stats, ask_state, ask_faults, ask_bind,
+	};
+	struct asker a[ARRAY_SIZE(asks)];
+	pthread_t thread[ARRAY_SIZE(asks)];
+	uint64_t value = 0;
+	unsigned int i;
+
+	/* A record to be read */
+	EXPECT_NE(0, dev_store64(&self->t, NULL, 1));
+	EXPECT_EQ(0, expect_fault(&self->t.q, DRM_VSVM_FAULT_NO_MAPPING, EFAULT, NULL,
+				  DRM_VSVM_ACCESS_WRITE));
+	self->hold = 1;
+	for (i = 0; i < ARRAY_SIZE(asks); i++) {
+		a[i] = (struct asker) {
+			.self = self, .memory = self->p + 2 * i * PAGE, .ask = asks[i],
+		};
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, ask, &a[i]));
+		ASSERT_EQ(true, wait_for_events(self, i + 1));
+	}
+	/* The address space works, can be bound in, and goes when it is told to */
+	EXPECT_EQ(0, dev_load64(&self->t, self->source, &value));
+	EXPECT_EQ(0, vsvm_prefetch(self->t.vm, self->source, PAGE, DRM_VSVM_PLACE_DEFAULT));
+	test_queue_close(&self->other);
+	EXPECT_EQ(0, test_close(&self->t));
+	for (i = 0; i < ARRAY_SIZE(asks); i++) {
+		EXPECT_EQ(0, __atomic_load_n(&a[i].done, __ATOMIC_SEQ_CST));
+		ASSERT_EQ(0, copy_in(self->fd, a[i].memory, self->source));
+		pthread_join(thread[i], NULL);
+		/* Who has its answer gets it; who has not asked yet finds nothing any more */
+		EXPECT_EQ(asks[i] == ask_bind, !!a[i].ret)
+			TH_LOG("%u: %d", i, a[i].ret);
+	}
+	self->hold = 0;
+	ASSERT_EQ(0, test_open(&self->t));
+	ASSERT_EQ(0, test_queue_open(&self->t, &self->other));
+}
+
 /* A process parks its device and sits there, or leaves; returns how it ended */
 static int end_of_a_parked_process(FIXTURE_DATA(uffd) *self, bool exits)
 {

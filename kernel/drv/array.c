@@ -105,6 +105,9 @@ int vsvm_struct_write(u64 pointer, u32 *size, const void *data, size_t have)
 	}
 	if (!pointer)
 		return -EINVAL;
-	*size = min_t(u32, *size, have);
-	return copy_to_user(u64_to_user_ptr(pointer), data, *size) ? -EFAULT : 0;
+	have = min_t(size_t, *size, have);
+	if (copy_to_user(u64_to_user_ptr(pointer), data, have))
+		return -EFAULT;
+	*size = have;
+	return 0;
 }

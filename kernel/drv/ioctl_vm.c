@@ -14,7 +14,7 @@
 #include "exec/exec.h"
 #include "vm/vm.h"
 
-/* Pages whose state is copied out at once */
+/* Pages whose state is looked up at once, under one lock */
 #define VSVM_STATE_CHUNK	1024
 
 int vsvm_ioctl_vm_create(struct drm_device *drm, void *data, struct drm_file *f)
@@ -106,13 +106,14 @@ int vsvm_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file *f)
 		return err;
 	if (!args->ops.count)
 		return -EINVAL;
-	vm = vsvm_file_vm(f->driver_priv, args->vm_id);
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
+	/* Before there is a reference that the end of the address space waits for */
 	ops = vsvm_array_read(&args->ops, sizeof(*ops));
-	if (IS_ERR(ops)) {
-		err = PTR_ERR(ops);
-		goto out;
+	if (IS_ERR(ops))
+		return PTR_ERR(ops);
+	vm = vsvm_file_vm(f->driver_priv, args->vm_id);
+	if (IS_ERR(vm)) {
+		kvfree(ops);
+		return PTR_ERR(vm);
 	}
 	gems = kvzalloc_objs(*gems, args->ops.count, GFP_KERNEL_ACCOUNT);
 	err = gems ? 0 : -ENOMEM;
@@ -137,7 +138,6 @@ int vsvm_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file *f)
 			drm_gem_object_put(gems[i]);
 	kvfree(gems);
 	kvfree(ops);
-out:
 	vsvm_vm_put(vm);
 	return err;
 }
@@ -161,23 +161,20 @@ int vsvm_ioctl_vm_state(struct drm_device *drm, void *data, struct drm_file *f)
 	vm = vsvm_file_vm(f->driver_priv, args->vm_id);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	state = kmalloc_objs(*state, VSVM_STATE_CHUNK, GFP_KERNEL_ACCOUNT);
-	if (!state) {
+	state = kvmalloc_objs(*state, npages, GFP_KERNEL_ACCOUNT);
+	if (!state)
 		err = -ENOMEM;
-		goto out;
-	}
 	for (done = 0; done < npages && !err; done += VSVM_STATE_CHUNK) {
 		u32 n = min(npages - done, VSVM_STATE_CHUNK);
 
-		vsvm_vm_state(vm, args->address + (done << PAGE_SHIFT), n, state);
-		if (copy_to_user(to + done, state, n * sizeof(*state)))
-			err = -EFAULT;
+		vsvm_vm_state(vm, args->address + (done << PAGE_SHIFT), n, state + done);
 		if (fatal_signal_pending(current))
 			err = -EINTR;
 	}
-	kfree(state);
-out:
 	vsvm_vm_put(vm);
+	if (!err && copy_to_user(to, state, npages * sizeof(*state)))
+		err = -EFAULT;
+	kvfree(state);
 	return err;
 }
 
@@ -186,7 +183,8 @@ int vsvm_ioctl_vm_faults(struct drm_device *drm, void *data, struct drm_file *f)
 	struct drm_vsvm_vm_faults *args = data;
 	struct drm_vsvm_fault *records;
 	struct vsvm_vm *vm;
-	u32 max, n;
+	u64 lost, last;
+	u32 max, n = 0;
 	int err;
 
 	if (args->flags)
@@ -199,17 +197,19 @@ int vsvm_ioctl_vm_faults(struct drm_device *drm, void *data, struct drm_file *f)
 		return PTR_ERR(vm);
 	max = min_t(u32, args->records.count, VSVM_VM_RECORDS);
 	records = kvcalloc(max(max, 1u), sizeof(*records), GFP_KERNEL_ACCOUNT);
-	if (!records) {
-		err = -ENOMEM;
-		goto out;
-	}
-	n = vsvm_vm_records(vm, args->since, records, max, &args->lost, &args->last);
-	err = vsvm_array_write(&args->records, records, sizeof(*records), n);
-	args->records.count = n;
-	kvfree(records);
-out:
+	if (records)
+		n = vsvm_vm_records(vm, args->since, records, max, &lost, &last);
 	vsvm_vm_put(vm);
-	return err;
+	if (!records)
+		return -ENOMEM;
+	err = vsvm_array_write(&args->records, records, sizeof(*records), n);
+	kvfree(records);
+	if (err)
+		return err;
+	args->records.count = n;
+	args->lost = lost;
+	args->last = last;
+	return 0;
 }
 
 int vsvm_ioctl_vm_stats(struct drm_device *drm, void *data, struct drm_file *f)
@@ -217,13 +217,11 @@ int vsvm_ioctl_vm_stats(struct drm_device *drm, void *data, struct drm_file *f)
 	struct drm_vsvm_vm_stats *args = data;
 	struct drm_vsvm_stats stats;
 	struct vsvm_vm *vm;
-	int err;
 
 	vm = vsvm_file_vm(f->driver_priv, args->vm_id);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 	vsvm_vm_stats(vm, &stats);
-	err = vsvm_struct_write(args->pointer, &args->size, &stats, sizeof(stats));
 	vsvm_vm_put(vm);
-	return err;
+	return vsvm_struct_write(args->pointer, &args->size, &stats, sizeof(stats));
 }

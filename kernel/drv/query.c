@@ -9,10 +9,17 @@
 #include "mem/mem.h"
 #include "vm/vm.h"
 
-static int vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_query *args)
+/* What there is to tell; the device is there and stays until it has been told */
+union vsvm_query {
+	struct drm_vsvm_dev_info info;
+	struct drm_vsvm_dev_counters counters;
+};
+
+static size_t vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_info *info)
 {
 	const struct vsvm_hw_config *hw = vsvm_hw_config(vdev->hw);
-	struct drm_vsvm_dev_info info = {
+
+	*info = (struct drm_vsvm_dev_info) {
 		.contract = DRM_VSVM_CONTRACT,
 		.engines = hw->engines,
 		.caps = DRM_VSVM_CAP_FAULT |
@@ -31,17 +38,17 @@ static int vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_query *
 		.max_vms = VSVM_MAX_VMS,
 	};
 
-	vsvm_mem_usage(vdev->mem, &info.vram_bytes, &info.vram_used);
-	return vsvm_struct_write(args->pointer, &args->size, &info, sizeof(info));
+	vsvm_mem_usage(vdev->mem, &info->vram_bytes, &info->vram_used);
+	return sizeof(*info);
 }
 
-static int vsvm_query_counters(struct vsvm_device *vdev,
-			       struct drm_vsvm_dev_query *args)
+static size_t vsvm_query_counters(struct vsvm_device *vdev,
+				  struct drm_vsvm_dev_counters *out)
 {
 	struct vsvm_hw_counters c;
 
 	vsvm_hw_counters(vdev->hw, &c);
-	const struct drm_vsvm_dev_counters out = {
+	*out = (struct drm_vsvm_dev_counters) {
 		.blocks = c.blocks,
 		.bytes = c.bytes,
 		.packets = c.packets,
@@ -61,25 +68,27 @@ static int vsvm_query_counters(struct vsvm_device *vdev,
 		.copied_bytes = vsvm_mem_stat(vdev->mem, VSVM_MEM_COPIED_BYTES),
 		.copy_errors = vsvm_mem_stat(vdev->mem, VSVM_MEM_COPY_ERRORS),
 	};
-
-	return vsvm_struct_write(args->pointer, &args->size, &out, sizeof(out));
+	return sizeof(*out);
 }
 
 int vsvm_ioctl_dev_query(struct drm_device *drm, void *data, struct drm_file *f)
 {
 	struct drm_vsvm_dev_query *args = data;
 	struct vsvm_device *vdev = to_vsvm(drm);
-	int err;
+	union vsvm_query query;
+	size_t size = 0;
+	int err = 0;
 
 	down_read(&vdev->lock);
 	if (vdev->gone)
 		err = -ENODEV;
 	else if (args->type == DRM_VSVM_DEV_QUERY_INFO)
-		err = vsvm_query_info(vdev, args);
+		size = vsvm_query_info(vdev, &query.info);
 	else if (args->type == DRM_VSVM_DEV_QUERY_COUNTERS)
-		err = vsvm_query_counters(vdev, args);
+		size = vsvm_query_counters(vdev, &query.counters);
 	else
 		err = -EINVAL;
 	up_read(&vdev->lock);
-	return err;
+	/* The process decides how long this takes: nobody is to wait for it */
+	return err ?: vsvm_struct_write(args->pointer, &args->size, &query, size);
 }

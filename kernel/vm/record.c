@@ -91,27 +91,36 @@ u64 vsvm_vm_record_error(struct vsvm_vm *vm, const struct vsvm_hw_error *error,
 	return vsvm_records_add(vm, &error->fault, queue_id, reason, *code);
 }
 
+/* Records copied with interrupts off at once */
+#define VSVM_RECORDS_PIECE	16
+
 u32 vsvm_vm_records(struct vsvm_vm *vm, u64 since, struct drm_vsvm_fault *out,
 		    u32 max, u64 *lost, u64 *last)
 {
 	struct vsvm_vm_records *records = &vm->records;
-	u64 first, oldest;
-	u32 n = 0;
+	u64 first = 0, oldest;
+	u32 n = 0, piece;
 
-	spin_lock_irq(&records->lock);
-	oldest = records->last > VSVM_VM_RECORDS ?
-		records->last - VSVM_VM_RECORDS + 1 : 1;
-	*last = records->last;
 	*lost = 0;
-	first = since < records->last ? since + 1 : records->last + 1;
-	if (first < oldest) {
-		*lost = oldest - first;
-		first = oldest;
-	}
-	while (n < max && first + n <= records->last) {
-		out[n] = records->ring[(first + n - 1) % VSVM_VM_RECORDS];
-		n++;
-	}
-	spin_unlock_irq(&records->lock);
+	do {
+		spin_lock_irq(&records->lock);
+		*last = records->last;
+		oldest = *last > VSVM_VM_RECORDS ? *last - VSVM_VM_RECORDS + 1 : 1;
+		if (!n) {
+			first = min(since, *last) + 1;
+			if (first < oldest) {
+				*lost = oldest - first;
+				first = oldest;
+			}
+		}
+		piece = VSVM_RECORDS_PIECE;
+		/* What has been overwritten meanwhile is lost to the next call */
+		while (piece && n < max && first + n >= oldest && first + n <= *last) {
+			out[n] = records->ring[(first + n - 1) % VSVM_VM_RECORDS];
+			piece--;
+			n++;
+		}
+		spin_unlock_irq(&records->lock);
+	} while (!piece);
 	return n;
 }
