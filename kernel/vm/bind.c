@@ -12,7 +12,9 @@
  * under the lock of the span: so an unbind that has moved the epoch and then
  * finds no page mapped can rely on none being mapped later.
  */
+#include <linux/jiffies.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <drm/drm_gem.h>
@@ -267,37 +269,44 @@ static int vsvm_bind_zap_span(struct vsvm_svm_span *span, unsigned long start,
 	return 0;
 }
 
-/* Carry out the prefetches of a call, binding by binding, as they are by now */
-static int vsvm_bind_prefetch(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *op)
+/*
+ * Carry out a prefetch, binding by binding, as they are by now.  It is advice, and
+ * the call has taken effect: there is no error.  Ends when bindings go on
+ * changing for longer than a fault may take, and on a fatal signal.
+ */
+static void vsvm_bind_prefetch(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *op)
 {
+	unsigned long deadline = msecs_to_jiffies(vm->vmm->config.fault_deadline_ms);
 	u64 start = op->address, end = op->address + op->size;
+	unsigned long until = jiffies + deadline;
 	struct vsvm_svm_bounds bounds;
 	int err;
 
-	while (start < end) {
+	while (start < end && !READ_ONCE(vm->closing)) {
 		struct drm_gem_object *gem;
 		enum vsvm_svm_place place;
 		u64 to;
 
 		/* Another call may have taken it away since */
 		if (!vsvm_vm_find_binding(vm, start, &bounds, &gem))
-			return 0;
+			return;
 		if (gem) {
 			drm_gem_object_put(gem);
-			return 0;
+			return;
 		}
 		place = op->place == DRM_VSVM_PLACE_SYSTEM ? VSVM_SVM_SYSTEM :
 			op->place == DRM_VSVM_PLACE_DEVICE ? VSVM_SVM_DEVICE :
 			bounds.migrate ? VSVM_SVM_DEVICE : VSVM_SVM_ANYWHERE;
 		to = min(end, bounds.end);
 		err = vsvm_svm_prefetch(vm->svm, start, to, &bounds, place);
-		if (err == -ESTALE)
+		if (err == -ESTALE && time_before(jiffies, until) &&
+		    !fatal_signal_pending(current))
 			continue;
 		if (err)
-			return err;
+			return;
 		start = to;
+		until = jiffies + deadline;
 	}
-	return 0;
 }
 
 int vsvm_vm_bind(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *ops,
@@ -340,13 +349,9 @@ int vsvm_vm_bind(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *ops,
 					    vsvm_bind_zap_span, vm);
 out:
 	up_write(&vm->bind_lock);
-	for (i = 0; i < count && !err; i++) {
-		if (ops[i].op != DRM_VSVM_BIND_PREFETCH)
-			continue;
-		err = vsvm_bind_prefetch(vm, &ops[i]);
-		if (err)
-			*failed = i;
-	}
+	for (i = 0; i < count && !err; i++)
+		if (ops[i].op == DRM_VSVM_BIND_PREFETCH)
+			vsvm_bind_prefetch(vm, &ops[i]);
 	return err;
 }
 
