@@ -73,6 +73,10 @@ static unsigned int notifier_mib = 32;
 module_param(notifier_mib, uint, 0644);
 MODULE_PARM_DESC(notifier_mib, "MiB that one notifier watches, a power of two, 2 to 512 (default 32)");
 
+static unsigned int notifier_idle_ms = 10000;
+module_param(notifier_idle_ms, uint, 0644);
+MODULE_PARM_DESC(notifier_idle_ms, "Time after which a notifier that has nothing to watch is given up, in ms, 10 to 3600000 (default 10000)");
+
 static unsigned int around = 16;
 module_param(around, uint, 0644);
 MODULE_PARM_DESC(around, "Pages mapped along with a scattered fault, a power of two, 1 to 512 (default 16)");
@@ -112,6 +116,7 @@ int vsvm_params_check(void)
 		{ "slice_us", slice_us, 1, 1000000 },
 		{ "tlb_delay_us", tlb_delay_us, 0, 1000 },
 		{ "notifier_mib", notifier_mib, 2, 512, true },
+		{ "notifier_idle_ms", notifier_idle_ms, 10, 3600000 },
 		{ "around", around, 1, 512, true },
 		{ "fault_deadline_ms", fault_deadline_ms, 1, 600000 },
 		{ "fault_workers", fault_workers, 0, 64 },
@@ -157,6 +162,7 @@ void vsvm_params_vmm(struct vsvm_vmm_config *config)
 {
 	*config = (struct vsvm_vmm_config) {
 		.notifier_size = (unsigned long)notifier_mib * SZ_1M,
+		.notifier_idle_ms = notifier_idle_ms,
 		.around = around,
 		.fault_deadline_ms = fault_deadline_ms,
 		.fault_workers = fault_workers,

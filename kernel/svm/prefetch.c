@@ -2,8 +2,10 @@
 /*
  * Prefetch: pages are moved and mapped before the device asks for them.
  */
+#include <linux/hugetlb.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -37,19 +39,83 @@ static int vsvm_svm_map_present(struct vsvm_svm_service *s, unsigned long start,
 	return 0;
 }
 
-/* Where the process has something mapped, from an address on */
-static unsigned long vsvm_svm_next_mapped(struct vsvm_svm *svm, unsigned long address)
+/*
+ * The first address of a mapping for which there is a page table or a huge page,
+ * or @end.  Down to the level of 2 MiB, and without a notifier: tables of that
+ * level stay as long as the mapping does.
+ */
+static unsigned long vsvm_svm_next_table(struct mm_struct *mm, unsigned long address,
+					 unsigned long end)
+{
+	while (address < end) {
+		pgd_t *pgd = pgd_offset(mm, address);
+		p4d_t *p4d;
+		pud_t pud;
+
+		if (pgd_none(*pgd)) {
+			address = pgd_addr_end(address, end);
+			continue;
+		}
+		p4d = p4d_offset(pgd, address);
+		if (p4d_none(*p4d)) {
+			address = p4d_addr_end(address, end);
+			continue;
+		}
+		pud = READ_ONCE(*pud_offset(p4d, address));
+		if (pud_none(pud)) {
+			address = pud_addr_end(address, end);
+			continue;
+		}
+		if (pud_leaf(pud) ||
+		    !pmd_none(pmdp_get_lockless(pmd_offset(&pud, address))))
+			break;
+		address = pmd_addr_end(address, end);
+	}
+	return address;
+}
+
+/* The same for a range of the process, under mmap_lock */
+static unsigned long vsvm_svm_next_present(struct mm_struct *mm, unsigned long start,
+					   unsigned long end)
 {
 	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	unsigned long from, to;
+
+	vma_iter_init(&vmi, mm, start);
+	for_each_vma_range(vmi, vma, end) {
+		from = max(start, vma->vm_start);
+		to = min(end, vma->vm_end);
+		/* Shared tables, which come and go under locks of their own */
+		if (!is_vm_hugetlb_page(vma))
+			from = vsvm_svm_next_table(mm, from, to);
+		if (from < to)
+			return from;
+	}
+	return end;
+}
+
+/*
+ * The next run of blocks that have something in them.  No more at once than is
+ * to be mapped while it is fresh from having moved.
+ */
+static unsigned long vsvm_svm_next_run(struct vsvm_svm *svm, unsigned long start,
+				       unsigned long end, unsigned long *run_end)
+{
+	unsigned long next, last;
 
 	mmap_read_lock(svm->mm);
-	vma = find_vma(svm->mm, address);
-	if (!vma)
-		address = ULONG_MAX;
-	else
-		address = max(address, vma->vm_start);
+	start = vsvm_svm_next_present(svm->mm, start, end);
+	last = min(end, ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE) + 8 * VSVM_SVM_BLOCK_SIZE);
+	for (next = start; next < last;) {
+		next = min(last, ALIGN(next + 1, VSVM_SVM_BLOCK_SIZE));
+		if (vsvm_svm_next_present(svm->mm, next,
+					  min(last, next + VSVM_SVM_BLOCK_SIZE)) != next)
+			break;
+	}
 	mmap_read_unlock(svm->mm);
-	return address;
+	*run_end = next;
+	return start;
 }
 
 int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long end,
@@ -57,6 +123,7 @@ int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long e
 		      enum vsvm_svm_place place)
 {
 	struct vsvm_svm_scratch *scratch;
+	struct vsvm_svm_user user;
 	unsigned long next, to;
 	long ret = 0;
 
@@ -67,17 +134,15 @@ int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long e
 		mmput(svm->mm);
 		return -ENOMEM;
 	}
+	vsvm_svm_enter(svm, &user);
 	while (start < end && ret >= 0) {
-		start = vsvm_svm_next_mapped(svm, start);
+		start = vsvm_svm_next_run(svm, start, end, &next);
 		if (start >= end)
 			break;
 		if (fatal_signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
-		/* Map what has moved while it is fresh, not at the end of it all */
-		next = min(end, ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE) +
-			   8 * VSVM_SVM_BLOCK_SIZE);
 		if (place != VSVM_SVM_ANYWHERE)
 			ret = vsvm_svm_migrate(svm, start, next,
 					       place == VSVM_SVM_DEVICE, true);
@@ -95,6 +160,7 @@ int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long e
 				vsvm_svm_map_present(&s, start, to);
 		}
 	}
+	vsvm_svm_leave(svm, &user);
 	kvfree(scratch);
 	mmput(svm->mm);
 	return ret < 0 ? ret : 0;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The life of a mirror and of its notifiers.
+ * The life of a mirror, and how its notifiers are found.
  *
- * Notifiers are found without a lock, which is safe because none goes away
- * while requests may be served.  They are inserted outside of the path of a
- * fault as far as possible: insertion costs more than a page-table walk, which
- * is why one notifier watches many megabytes and stays.
+ * Notifiers are found without a lock: what a thread has found stays until it
+ * leaves, see collect.c.  They are inserted outside of the path of a fault as
+ * far as possible: insertion costs more than a page-table walk, which is why one
+ * notifier watches many megabytes and stays for as long as it is of use.
  */
 #include <linux/hmm.h>
+#include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/export.h>
@@ -23,8 +24,9 @@ struct vsvm_svm *vsvm_svm_create(const struct vsvm_svm_ops *ops, void *priv,
 
 	if (!svm)
 		return NULL;
-	svm->counters = alloc_percpu(struct vsvm_svm_counters);
-	if (!svm->counters) {
+	svm->counters = alloc_percpu_gfp(struct vsvm_svm_counters, GFP_KERNEL_ACCOUNT);
+	if (!svm->counters || init_srcu_struct(&svm->users)) {
+		free_percpu(svm->counters);
 		kfree(svm);
 		return NULL;
 	}
@@ -34,7 +36,8 @@ struct vsvm_svm *vsvm_svm_create(const struct vsvm_svm_ops *ops, void *priv,
 	svm->mm = current->mm;
 	mmgrab(svm->mm);
 	mutex_init(&svm->lock);
-	xa_init(&svm->notifiers);
+	xa_init_flags(&svm->notifiers, XA_FLAGS_ACCOUNT);
+	vsvm_svm_collect_init(svm);
 	/*
 	 * The first notifier of a process takes mmap_lock for writing: here,
 	 * where the process itself waits for it, and not in a fault.
@@ -46,6 +49,22 @@ struct vsvm_svm *vsvm_svm_create(const struct vsvm_svm_ops *ops, void *priv,
 	return svm;
 }
 EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_create);
+
+void vsvm_svm_enter(struct vsvm_svm *svm, struct vsvm_svm_user *user)
+{
+	user->index = srcu_read_lock(&svm->users);
+	user->memcg = get_mem_cgroup_from_mm(svm->mm);
+	user->outer = set_active_memcg(user->memcg);
+}
+EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_enter);
+
+void vsvm_svm_leave(struct vsvm_svm *svm, const struct vsvm_svm_user *user)
+{
+	set_active_memcg(user->outer);
+	mem_cgroup_put(user->memcg);
+	srcu_read_unlock(&svm->users, user->index);
+}
+EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_leave);
 
 static struct vsvm_svm_notifier *
 vsvm_svm_notifier_create(struct vsvm_svm *svm, unsigned long index)
@@ -74,8 +93,9 @@ vsvm_svm_notifier_create(struct vsvm_svm *svm, unsigned long index)
 		xa_release(&svm->notifiers, index);
 		goto err_span;
 	}
-	svm->count++;
+	WRITE_ONCE(svm->count, svm->count + 1);
 	xa_store(&svm->notifiers, index, n, GFP_KERNEL_ACCOUNT);
+	vsvm_svm_collect_start(svm);
 	return n;
 
 err_span:
@@ -85,24 +105,41 @@ err_free:
 	return ERR_PTR(err);
 }
 
+/* The first notifier from @index to @last, or NULL; @index: out: which it is */
+static struct vsvm_svm_notifier *
+vsvm_svm_notifier_find(struct vsvm_svm *svm, unsigned long *index, unsigned long last)
+{
+	struct vsvm_svm_notifier *n;
+
+	RCU_LOCKDEP_WARN(!srcu_read_lock_held(&svm->users),
+			 "outside of vsvm_svm_enter() and vsvm_svm_leave()");
+	rcu_read_lock();
+	n = xa_find(&svm->notifiers, index, last, XA_PRESENT);
+	while (n && !vsvm_svm_notifier_keep(n))
+		n = xa_find_after(&svm->notifiers, index, last, XA_PRESENT);
+	rcu_read_unlock();
+	return n;
+}
+
 /**
  * vsvm_svm_notifier_get() - find or create the notifier of an address
- * @svm: mirror
+ * @svm: mirror, entered
  * @address: any
  *
  * Context: may sleep; the caller holds a reference to the users of the mm.
- * Return: the notifier, ERR_PTR(-ENOMEM), ERR_PTR(-ESRCH) when stopped.
+ * Return: the notifier, good until vsvm_svm_leave(); ERR_PTR(-ENOMEM),
+ * ERR_PTR(-ESRCH) when stopped.
  */
 struct vsvm_svm_notifier *vsvm_svm_notifier_get(struct vsvm_svm *svm,
 						unsigned long address)
 {
 	unsigned long index = address / svm->config.span_size;
-	struct vsvm_svm_notifier *n = xa_load(&svm->notifiers, index);
+	struct vsvm_svm_notifier *n = vsvm_svm_notifier_find(svm, &index, index);
 
 	if (likely(n))
 		return n;
 	mutex_lock(&svm->lock);
-	n = xa_load(&svm->notifiers, index);
+	n = vsvm_svm_notifier_find(svm, &index, index);
 	if (!n) {
 		if (READ_ONCE(svm->stopped))
 			n = ERR_PTR(-ESRCH);
@@ -116,8 +153,8 @@ EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_notifier_get);
 
 struct vsvm_svm_span *vsvm_svm_span(struct vsvm_svm *svm, unsigned long address)
 {
-	struct vsvm_svm_notifier *n = xa_load(&svm->notifiers,
-					      address / svm->config.span_size);
+	unsigned long index = address / svm->config.span_size;
+	struct vsvm_svm_notifier *n = vsvm_svm_notifier_find(svm, &index, index);
 
 	if (n)
 		return n->span;
@@ -138,22 +175,25 @@ int vsvm_svm_walk_spans(struct vsvm_svm *svm, unsigned long start,
 {
 	unsigned long size = svm->config.span_size;
 	struct vsvm_svm_notifier *n;
-	unsigned long index;
-	int ret = 0;
+	unsigned long index, last;
+	int ret = 0, user;
 
 	if (start >= end)
 		return 0;
-	xa_for_each_range(&svm->notifiers, index, n, start / size,
-			  (end - 1) / size) {
+	index = start / size;
+	last = (end - 1) / size;
+	user = srcu_read_lock(&svm->users);
+	while ((n = vsvm_svm_notifier_find(svm, &index, last))) {
 		struct vsvm_svm_span *span = n->span;
 
 		mutex_lock(&span->lock);
 		ret = fn(span, max(start, span->start), min(end, span->end), arg);
 		mutex_unlock(&span->lock);
-		if (ret)
+		if (ret || index++ == last)
 			break;
 		cond_resched();
 	}
+	srcu_read_unlock(&svm->users, user);
 	return ret;
 }
 EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_walk_spans);
@@ -204,6 +244,7 @@ void vsvm_svm_destroy(struct vsvm_svm *svm)
 
 	if (!svm)
 		return;
+	vsvm_svm_collect_stop(svm);
 	xa_for_each(&svm->notifiers, index, n) {
 		mmu_interval_notifier_remove(&n->mni);
 		svm->ops->span_destroy(svm->priv, n->span);
@@ -211,6 +252,7 @@ void vsvm_svm_destroy(struct vsvm_svm *svm)
 	}
 	xa_destroy(&svm->notifiers);
 	mutex_destroy(&svm->lock);
+	cleanup_srcu_struct(&svm->users);
 	free_percpu(svm->counters);
 	mmdrop(svm->mm);
 	kfree(svm);

@@ -17,13 +17,15 @@
  * The address space is cut into aligned *spans*, one &mmu_interval_notifier
  * each.  There is no object for what is mapped in a span: the device's page
  * table is the only record of it.  A span is created by the first fault in it
- * and lives as long as the mirror.
+ * and given up when nothing has been in it, and nobody has looked at it, for a
+ * while.
  *
  * Locks, outermost first: mmap_lock and whatever else core-mm holds when it
  * calls a notifier, then &vsvm_svm_span.lock.  Under the span's lock nothing
  * allocates with reclaim and nothing waits for a fault.
  */
 
+struct mem_cgroup;
 struct mm_struct;
 struct vsvm_svm;
 
@@ -109,6 +111,8 @@ struct vsvm_svm_ops {
 					     unsigned long end);
 	/** @span_destroy: nothing of the span is mapped any more.  May sleep. */
 	void (*span_destroy)(void *priv, struct vsvm_svm_span *span);
+	/** @span_empty: is nothing of the span mapped?  Under its lock. */
+	bool (*span_empty)(void *priv, struct vsvm_svm_span *span);
 	/**
 	 * @prepare: get the memory that @map may need for small pages in the
 	 * 2 MiB block of @address.  May sleep, no lock held.
@@ -302,12 +306,15 @@ struct vsvm_svm_scratch {
  * @span_size: bytes of a span, a power of two, 2 to 512 MiB
  * @around: pages mapped along with a scattered fault, a power of two, 1 to 512
  * @deadline_ms: after which a request that cannot be served fails
+ * @idle_ms: after which, and within twice which, a span that is empty and of no
+ *	use to anybody is given up; 0: never
  * @mem: device memory, or one with no pages
  */
 struct vsvm_svm_config {
 	unsigned long span_size;
 	unsigned int around;
 	unsigned int deadline_ms;
+	unsigned int idle_ms;
 	struct vsvm_svm_mem mem;
 };
 
@@ -340,12 +347,38 @@ void vsvm_svm_stop(struct vsvm_svm *svm);
  */
 void vsvm_svm_destroy(struct vsvm_svm *svm);
 
+/**
+ * struct vsvm_svm_user - a thread that uses a mirror
+ * @index: of the read-side section
+ * @memcg: charged meanwhile; with a reference
+ * @outer: charged before and after
+ */
+struct vsvm_svm_user {
+	int index;
+	struct mem_cgroup *memcg;
+	struct mem_cgroup *outer;
+};
+
+/**
+ * vsvm_svm_enter() - begin to use a mirror
+ * @svm: mirror
+ * @user: the caller's, filled in
+ *
+ * Until the same thread calls vsvm_svm_leave(), spans that it finds stay, and
+ * what it allocates with %__GFP_ACCOUNT is charged to the process.  May be
+ * nested, and be held for long: it holds nobody up.  May sleep.
+ */
+void vsvm_svm_enter(struct vsvm_svm *svm, struct vsvm_svm_user *user);
+
+/** vsvm_svm_leave() - the opposite, in the reverse order if nested */
+void vsvm_svm_leave(struct vsvm_svm *svm, const struct vsvm_svm_user *user);
+
 /** vsvm_svm_mm() - the process mirrored; not necessarily alive */
 struct mm_struct *vsvm_svm_mm(const struct vsvm_svm *svm);
 
 /**
  * vsvm_svm_serve() - make pages accessible to the device
- * @svm: mirror
+ * @svm: mirror, entered
  * @requests: of one 2 MiB block, sorted by address; PENDING ones are served,
  *	others left alone
  * @count: of @requests
@@ -370,8 +403,9 @@ void vsvm_svm_serve(struct vsvm_svm *svm, struct vsvm_svm_request *requests,
  * @bounds: cover the range
  * @place: where to; ANYWHERE only maps
  *
- * What is not there stays so, what cannot move is mapped where it lies.  May
- * sleep; takes mmap_lock for reading and span locks.
+ * What is not there stays so, and where the process has no page table nothing is
+ * done at all; what cannot move is mapped where it lies.  May sleep; takes
+ * mmap_lock for reading and span locks.
  * Return: 0; -EINTR on a fatal signal, -ESRCH if the process has gone, -ESTALE
  * if the bounds do not hold any more, -ENOMEM for want of the driver's own
  * memory.
@@ -393,11 +427,11 @@ unsigned long vsvm_svm_zap(struct vsvm_svm *svm, unsigned long start,
 
 /**
  * vsvm_svm_span() - the span of an address, for what the driver maps there itself
- * @svm: mirror
+ * @svm: mirror, entered
  * @address: any
  *
  * Context: may sleep; the process is alive.
- * Return: the span, good until the mirror is destroyed; ERR_PTR(-ENOMEM),
+ * Return: the span, good until vsvm_svm_leave(); ERR_PTR(-ENOMEM),
  * ERR_PTR(-ESRCH).
  */
 struct vsvm_svm_span *vsvm_svm_span(struct vsvm_svm *svm, unsigned long address);

@@ -2,8 +2,11 @@
 #ifndef _VSVM_SVM_PRIV_H_
 #define _VSVM_SVM_PRIV_H_
 
+#include <linux/atomic.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/srcu.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "svm/svm.h"
@@ -55,9 +58,21 @@ struct vsvm_svm_look {
 	unsigned long seq;
 };
 
+/** enum vsvm_svm_life - of a notifier, see collect.c */
+enum vsvm_svm_life {
+	/** @VSVM_SVM_IN_USE: somebody has looked it up lately, or it has pages */
+	VSVM_SVM_IN_USE,
+	/** @VSVM_SVM_IDLE: was found empty, and nobody has looked it up since */
+	VSVM_SVM_IDLE,
+	/** @VSVM_SVM_GONE: nobody may use it any more */
+	VSVM_SVM_GONE,
+};
+
 /**
  * struct vsvm_svm_notifier - watches one span
- * @mni: inserted as long as this exists
+ * @mni: inserted until it is given up
+ * @life: &enum vsvm_svm_life
+ * @rcu: who looks it up finds @life readable
  * @svm: the mirror
  * @span: the device's part, which holds the lock
  * @events: counts invalidations; written under the span's lock
@@ -68,6 +83,8 @@ struct vsvm_svm_look {
  */
 struct vsvm_svm_notifier {
 	struct mmu_interval_notifier mni;
+	atomic_t life;
+	struct rcu_head rcu;
 	struct vsvm_svm *svm;
 	struct vsvm_svm_span *span;
 	unsigned long events;
@@ -83,10 +100,15 @@ struct vsvm_svm_notifier {
  * @priv: of @ops
  * @mm: the process, held with mmgrab()
  * @config: constants
- * @notifiers: by address / span size; read under RCU; entries are added under
- *	@lock and stay until the mirror is destroyed
- * @lock: serialises adding notifiers.  Outside mmap_lock.
+ * @notifiers: by address / span size; read under RCU; entries are added and
+ *	taken out under @lock
+ * @lock: serialises adding and giving up notifiers.  Outside mmap_lock.
  * @count: notifiers, under @lock
+ * @users: threads between vsvm_svm_enter() and vsvm_svm_leave(), for which
+ *	what they have found stays
+ * @collect: gives up what is idle; runs as long as there are notifiers
+ * @grace: of @users, begun when notifiers were last marked idle; @collect's own
+ * @marked: there are such; @collect's own
  * @stopped: set once, read under a span's lock before anything is mapped
  * @counters: per CPU
  */
@@ -96,8 +118,12 @@ struct vsvm_svm {
 	struct mm_struct *mm;
 	struct vsvm_svm_config config;
 	struct xarray notifiers;
-	struct mutex lock;	/* adding notifiers */
+	struct mutex lock;	/* adding and giving up notifiers */
 	unsigned long count;
+	struct srcu_struct users;
+	struct delayed_work collect;
+	unsigned long grace;
+	bool marked;
 	bool stopped;
 	struct vsvm_svm_counters __percpu *counters;
 };
@@ -112,6 +138,12 @@ static inline void *vsvm_svm_to_device_owner(const struct vsvm_svm *svm)
 {
 	return svm->config.mem.owner + 1;
 }
+
+/* collect.c */
+bool vsvm_svm_notifier_keep(struct vsvm_svm_notifier *n);
+void vsvm_svm_collect_init(struct vsvm_svm *svm);
+void vsvm_svm_collect_start(struct vsvm_svm *svm);
+void vsvm_svm_collect_stop(struct vsvm_svm *svm);
 
 /* look.c */
 void vsvm_svm_look_begin(struct vsvm_svm_notifier *n, struct vsvm_svm_look *look);

@@ -37,7 +37,7 @@ static void table_tree(struct kunit *test)
 	/* Root, level 3, level 2 of the fixture's own span */
 	KUNIT_EXPECT_EQ(test, 3, tables(f));
 	meta = atomic_long_read(&f->pt.meta_bytes);
-	KUNIT_EXPECT_GT(test, meta, 0);
+	KUNIT_EXPECT_GT(test, meta, 0);	/* the same again in the end */
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		before = tables(f);
 		span[i] = vsvm_pt_span_create(&f->pt, places[i].start,
@@ -49,11 +49,19 @@ static void table_tree(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, *pt_walk(f, places[i].start, &level));
 		KUNIT_EXPECT_EQ(test, 2, level);
 	}
-	/* They stay when the spans go */
-	before = tables(f);
-	while (i--)
+	/* They go with the last span below them, and with no other */
+	while (i--) {
+		before = tables(f);
+		pt_flushes(f);
 		vsvm_pt_span_destroy(&f->pt, span[i]);
-	KUNIT_EXPECT_EQ(test, before, tables(f));
+		KUNIT_EXPECT_EQ_MSG(test, places[i].added, before - tables(f),
+				    "place %u", i);
+		KUNIT_EXPECT_EQ(test, !!places[i].added, pt_flushes(f));
+		pt_walk(f, places[i].start, &level);
+		KUNIT_EXPECT_EQ(test, 2 + places[i].added, level);
+	}
+	KUNIT_EXPECT_EQ(test, 3, tables(f));
+	KUNIT_EXPECT_EQ(test, meta, atomic_long_read(&f->pt.meta_bytes));
 }
 
 static void table_no_memory(struct kunit *test)
@@ -156,6 +164,32 @@ static void table_for_nothing(struct kunit *test)
 	vsvm_pt_table_destroy(&f->pt, table);
 	pt_collect(f);
 	KUNIT_EXPECT_EQ(test, before, tables(f));
+}
+
+static bool span_is_empty(struct pt_fixture *f)
+{
+	bool empty;
+
+	mutex_lock(&f->span->base.lock);
+	empty = vsvm_pt_span_empty(&f->pt, f->span);
+	mutex_unlock(&f->span->base.lock);
+	return empty;
+}
+
+/* A span is empty when nothing is mapped, whatever tables are left of it */
+static void table_span_empty(struct kunit *test)
+{
+	struct pt_fixture *f = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, span_is_empty(f));
+	pt_map(f, PT_BLOCK + 3, 1, true);
+	KUNIT_EXPECT_FALSE(test, span_is_empty(f));
+	pt_zap(f, PT_BLOCK, PT_BLOCK);
+	KUNIT_EXPECT_TRUE(test, span_is_empty(f));
+	pt_map_huge(f, 2, false);
+	KUNIT_EXPECT_FALSE(test, span_is_empty(f));
+	pt_zap(f, 2 * PT_BLOCK, PT_BLOCK);
+	KUNIT_EXPECT_TRUE(test, span_is_empty(f));
 }
 
 /* A span that goes while its tables wait to be collected */
@@ -368,6 +402,7 @@ static struct kunit_case vsvm_pt_table_cases[] = {
 	KUNIT_CASE(table_collected_in_time),
 	KUNIT_CASE(table_used_again),
 	KUNIT_CASE(table_for_nothing),
+	KUNIT_CASE(table_span_empty),
 	KUNIT_CASE(table_span_goes),
 	KUNIT_CASE_SLOW(table_random),
 	KUNIT_CASE_SLOW(table_lookers),

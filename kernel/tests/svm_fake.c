@@ -117,6 +117,14 @@ static void fake_span_destroy(void *priv, struct vsvm_svm_span *span)
 	kfree(span);
 }
 
+static bool fake_span_empty(void *priv, struct vsvm_svm_span *span)
+{
+	struct svm_fake *fake = priv;
+
+	KUNIT_EXPECT_TRUE(fake->test, fake_holds(span));
+	return !svm_fake_mapped(fake, span->start, span->end);
+}
+
 static void *fake_prepare(void *priv, struct vsvm_svm_span *span,
 			  unsigned long address)
 {
@@ -330,6 +338,7 @@ static unsigned long fake_protect(void *priv, struct vsvm_svm_span *span,
 const struct vsvm_svm_ops svm_fake_ops = {
 	.span_create = fake_span_create,
 	.span_destroy = fake_span_destroy,
+	.span_empty = fake_span_empty,
 	.prepare = fake_prepare,
 	.finish = fake_finish,
 	.mapped = fake_mapped,

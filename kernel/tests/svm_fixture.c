@@ -88,6 +88,7 @@ struct svm_fixture *svm_enter(struct kunit *test, const struct vsvm_svm_config *
 						     SVM_FAKE_BYTES, &watch_ops));
 	f->svm = vsvm_svm_create(&svm_fake_ops, &f->fake, config);
 	KUNIT_ASSERT_NOT_NULL(test, f->svm);
+	vsvm_svm_enter(f->svm, &f->user);
 	return f;
 }
 
@@ -101,6 +102,8 @@ void svm_leave(struct svm_fixture *f)
 	mm = f->mm;
 	if (f->svm && current->mm == mm)
 		svm_agree(f);
+	if (f->svm)
+		vsvm_svm_leave(f->svm, &f->user);
 	kunit_release_action(f->test, fixture_stop, f);
 	if (current->mm != mm)
 		return;

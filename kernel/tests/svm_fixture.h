@@ -26,6 +26,7 @@
  * @mm: the process, which is the test's own; NULL when left
  * @fake: the device
  * @svm: the mirror; NULL when destroyed
+ * @user: the thread of the test, which has entered the mirror
  * @watch: to look at the process' page table; never interrupted by the mirror
  * @epoch: that @bounds hold for
  * @bounds: for svm_serve(): all that the device can see, unless changed
@@ -39,6 +40,7 @@ struct svm_fixture {
 	struct mm_struct *mm;
 	struct svm_fake fake;
 	struct vsvm_svm *svm;
+	struct vsvm_svm_user user;
 	struct mmu_interval_notifier watch;
 	u32 epoch;
 	struct vsvm_svm_bounds bounds;

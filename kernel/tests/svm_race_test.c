@@ -423,6 +423,7 @@ static void race_device(struct race_thread *t)
 	struct vsvm_svm_request request;
 	struct svm_fixture *f = t->f;
 	unsigned int page = t->seed;
+	struct vsvm_svm_user user;
 
 	scratch = kmalloc_obj(*scratch);
 	if (!scratch)
@@ -433,8 +434,10 @@ static void race_device(struct race_thread *t)
 			.access = VSVM_SVM_WRITE,
 		};
 		page = (page + 37) % SVM_FAKE_PAGES;
+		vsvm_svm_enter(f->svm, &user);
 		vsvm_svm_serve(f->svm, &request, 1, &f->bounds, scratch,
 			       VSVM_SVM_WAIT_NOT);
+		vsvm_svm_leave(f->svm, &user);
 		status = request.status;
 		cond_resched();
 	} while (status == VSVM_SVM_OK);

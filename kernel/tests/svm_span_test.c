@@ -2,6 +2,7 @@
 /* The life of spans, how they are found, and what is counted. */
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/workqueue.h>
@@ -82,10 +83,13 @@ struct span_finder {
 static void span_find(struct work_struct *work)
 {
 	struct span_finder *finder = container_of(work, struct span_finder, work);
+	struct vsvm_svm_user user;
 
 	if (finder->start)
 		wait_for_completion(finder->start);
+	vsvm_svm_enter(finder->f->svm, &user);
 	finder->found = vsvm_svm_notifier_get(finder->f->svm, SVM_BASE);
+	vsvm_svm_leave(finder->f->svm, &user);
 	complete(&finder->done);
 }
 
@@ -252,6 +256,169 @@ static void span_zap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, vsvm_svm_zap(f->svm, SVM_PAGE(SPAN), SVM_PAGE(2 * SPAN)));
 }
 
+/* --- spans that are of no more use --- */
+
+/* Give up what is idle; the test must not be about, or it holds that up */
+static void collect(struct svm_fixture *f)
+{
+	flush_delayed_work(&f->svm->collect);
+}
+
+/* The same, when all who were about have left */
+static void collect_later(struct svm_fixture *f)
+{
+	synchronize_srcu(&f->svm->users);
+	collect(f);
+}
+
+static struct svm_fixture *collected_enter(struct kunit *test)
+{
+	struct vsvm_svm_config config = svm_default_config;
+
+	/* Only when it is told to */
+	config.idle_ms = 3600000;
+	return svm_enter(test, &config);
+}
+
+static void span_given_up(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = collected_enter(test);
+	unsigned int i;
+
+	svm_mmap(f, 0, BLOCK, RW);
+	svm_serve(f, 1, true);
+	for (i = SPAN; i < SVM_FAKE_PAGES; i += SPAN)
+		vsvm_svm_notifier_get(f->svm, SVM_PAGE(i));
+	KUNIT_EXPECT_EQ(test, SVM_FAKE_PAGES / SPAN, vsvm_svm_spans(f->svm));
+
+	vsvm_svm_leave(f->svm, &f->user);
+	collect(f);
+	/* Found empty once: that may be a moment only */
+	KUNIT_EXPECT_EQ(test, SVM_FAKE_PAGES / SPAN, vsvm_svm_spans(f->svm));
+	collect_later(f);
+	KUNIT_EXPECT_EQ(test, 1, vsvm_svm_spans(f->svm));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->fake.spans));
+	collect_later(f);
+	collect_later(f);
+	KUNIT_EXPECT_EQ(test, 1, vsvm_svm_spans(f->svm));
+	vsvm_svm_enter(f->svm, &f->user);
+
+	/* What is left still watches, and what has gone can be had again */
+	KUNIT_EXPECT_EQ(test, 1, svm_mapped(f, 0, BLOCK));
+	svm_munmap(f, 0, BLOCK);
+	KUNIT_EXPECT_EQ(test, 0, svm_mapped(f, 0, BLOCK));
+	svm_mmap(f, SPAN, BLOCK, RW);
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, SPAN + 3, true));
+	KUNIT_EXPECT_EQ(test, 2, vsvm_svm_spans(f->svm));
+	svm_munmap(f, SPAN, BLOCK);
+	KUNIT_EXPECT_EQ(test, 0, svm_mapped(f, SPAN, BLOCK));
+}
+
+/* Whoever has one keeps it, however long that takes */
+static void span_kept_while_used(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = collected_enter(test);
+	struct vsvm_svm_notifier *n = vsvm_svm_notifier_get(f->svm, SVM_BASE);
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		collect(f);
+		msleep(20);
+	}
+	KUNIT_EXPECT_EQ(test, 1, vsvm_svm_spans(f->svm));
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&f->fake.spans));
+	/* Unless it was looked up in between, it goes with the last user */
+	vsvm_svm_leave(f->svm, &f->user);
+	collect_later(f);
+	collect_later(f);
+	KUNIT_EXPECT_EQ(test, 0, vsvm_svm_spans(f->svm));
+	vsvm_svm_enter(f->svm, &f->user);
+	KUNIT_EXPECT_PTR_NE(test, NULL, n);
+}
+
+/* Looking one up is use enough */
+static void span_looked_up_again(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = collected_enter(test);
+	struct vsvm_svm_notifier *n = vsvm_svm_notifier_get(f->svm, SVM_BASE);
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		vsvm_svm_leave(f->svm, &f->user);
+		collect_later(f);
+		vsvm_svm_enter(f->svm, &f->user);
+		KUNIT_EXPECT_PTR_EQ(test, n, vsvm_svm_notifier_get(f->svm, SVM_BASE));
+		vsvm_svm_leave(f->svm, &f->user);
+		collect_later(f);
+		vsvm_svm_enter(f->svm, &f->user);
+		KUNIT_EXPECT_EQ(test, 1, vsvm_svm_spans(f->svm));
+		KUNIT_EXPECT_PTR_EQ(test, n, vsvm_svm_notifier_get(f->svm, SVM_BASE));
+	}
+}
+
+/* Mapped by somebody who had found it before it was found empty */
+static void span_filled_late(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = collected_enter(test);
+	struct vsvm_svm_notifier *n = vsvm_svm_notifier_get(f->svm, SVM_BASE);
+
+	svm_mmap(f, 0, BLOCK, RW);
+	collect(f);
+	svm_serve(f, 5, true);
+	atomic_set(&n->life, VSVM_SVM_IDLE);
+	vsvm_svm_leave(f->svm, &f->user);
+	collect_later(f);
+	vsvm_svm_enter(f->svm, &f->user);
+	KUNIT_EXPECT_EQ(test, 1, vsvm_svm_spans(f->svm));
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_IN_USE, atomic_read(&n->life));
+	KUNIT_EXPECT_EQ(test, 1, svm_mapped(f, 0, BLOCK));
+}
+
+static void collect_all_the_time(struct work_struct *work)
+{
+	struct span_finder *finder = container_of(work, struct span_finder, work);
+
+	while (!try_wait_for_completion(finder->start)) {
+		flush_delayed_work(&finder->f->svm->collect);
+		cond_resched();
+	}
+	complete(&finder->done);
+}
+
+/* Found, given up and found again, as fast as it goes: nothing is mapped unwatched */
+static void span_given_up_under_users(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = collected_enter(test);
+	DECLARE_COMPLETION_ONSTACK(stop);
+	struct span_finder *finder = finder_create(f);
+	unsigned int i, page;
+
+	f->fake.alone = false;
+	finder->start = &stop;
+	INIT_WORK(&finder->work, collect_all_the_time);
+	svm_mmap(f, 0, SVM_FAKE_PAGES, RW);
+	vsvm_svm_leave(f->svm, &f->user);
+	queue_work(system_dfl_wq, &finder->work);
+	for (i = 0; i < 1500; i++) {
+		page = i * 37 % SVM_FAKE_PAGES;
+		vsvm_svm_enter(f->svm, &f->user);
+		KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, page, true));
+		vsvm_svm_leave(f->svm, &f->user);
+		if (i % 8 == 0)
+			usleep_range(500, 1000);
+		KUNIT_EXPECT_EQ(test, 1, svm_mapped(f, page, 1));
+		/* Core-mm's own way to take it away: whoever watches hears of it */
+		svm_mmap(f, page / BLOCK * BLOCK, BLOCK, RW);
+		KUNIT_EXPECT_EQ(test, 0, svm_mapped(f, page / BLOCK * BLOCK, BLOCK));
+	}
+	complete_all(&stop);
+	flush_work(&finder->work);
+	vsvm_svm_enter(f->svm, &f->user);
+	f->fake.alone = true;
+	/* Else this was a test of nothing */
+	KUNIT_EXPECT_GT(test, svm_fake_count(&f->fake, SVM_FAKE_SPAN_DESTROY), 10);
+}
+
 static void span_counters(struct kunit *test)
 {
 	struct svm_fixture *f __free(svm_leave) = svm_enter(test, NULL);
@@ -293,6 +460,11 @@ static struct kunit_case vsvm_svm_span_cases[] = {
 	KUNIT_CASE(span_race),
 	KUNIT_CASE(span_walks),
 	KUNIT_CASE(span_zap),
+	KUNIT_CASE(span_given_up),
+	KUNIT_CASE(span_kept_while_used),
+	KUNIT_CASE(span_looked_up_again),
+	KUNIT_CASE(span_filled_late),
+	KUNIT_CASE_SLOW(span_given_up_under_users),
 	KUNIT_CASE(span_counters),
 	KUNIT_CASE(span_times),
 	{ }

@@ -5,6 +5,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kthread.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -98,6 +99,33 @@ static void status_unsupported(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, svm_present(f, 0, BLOCK));
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, svm_serve(f, 9, true));
 	svm_vma_flags(f, 0, 0, VM_IO);
+}
+
+/* memfd_secret() memory is known by its file system, here one that takes its name */
+static void status_secret(struct kunit *test)
+{
+	struct svm_fixture *f __free(svm_leave) = svm_enter(test, NULL);
+	struct file *file = svm_file(f, 8);
+	struct super_block *sb = file_inode(file)->i_sb;
+	unsigned long magic = sb->s_magic;
+
+	svm_mmap(f, 0, 4, RW);
+	svm_mmap_file(f, 4, 8, file, MAP_SHARED);
+	svm_write(f, 4, 2);
+	sb->s_magic = SECRETMEM_MAGIC;
+	/* Neither asked for, nor around what is, nor ahead of it; there or not */
+	svm_ask(f, 3, true);
+	svm_ask(f, 4, false);
+	svm_ask(f, 5, true);
+	svm_ask(f, 9, false);
+	svm_serve_all(f, VSVM_SVM_WAIT_USER);
+	sb->s_magic = magic;
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_OK, f->req[0].status);
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_UNSUPPORTED, f->req[1].status);
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_UNSUPPORTED, f->req[2].status);
+	KUNIT_EXPECT_EQ(test, VSVM_SVM_UNSUPPORTED, f->req[3].status);
+	KUNIT_EXPECT_EQ(test, 0, svm_mapped(f, 4, 8));
+	KUNIT_EXPECT_EQ(test, 1, svm_mapped(f, 0, BLOCK));
 }
 
 static vm_fault_t special_fault(struct vm_fault *vmf)
@@ -323,6 +351,7 @@ static void status_process_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, VSVM_SVM_EXITED, svm_serve(f, 1, true));
 	KUNIT_EXPECT_EQ(test, 0, f->fake.ncalls);
 	vsvm_svm_stop(f->svm);
+	vsvm_svm_leave(f->svm, &f->user);
 	vsvm_svm_destroy(f->svm);
 	f->svm = NULL;
 	mmdrop(mm);
@@ -380,6 +409,7 @@ static struct kunit_case vsvm_svm_status_cases[] = {
 	KUNIT_CASE(status_read_only),
 	KUNIT_CASE(status_bus),
 	KUNIT_CASE(status_unsupported),
+	KUNIT_CASE(status_secret),
 	KUNIT_CASE(status_unreachable),
 	KUNIT_CASE(status_unreachable_neighbour),
 	KUNIT_CASE(status_special),

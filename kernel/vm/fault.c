@@ -12,6 +12,8 @@
  *
  * Every record is answered, whatever happens.
  */
+#include <linux/jiffies.h>
+#include <linux/sched/signal.h>
 #include <linux/sort.h>
 #include <linux/workqueue.h>
 
@@ -151,8 +153,22 @@ static void vsvm_fault_answer(struct vsvm_vm *vm, const struct vsvm_hw_fault *f,
 }
 
 /*
+ * The bindings have changed under a service: is it to be tried again?  @until: 0
+ * when it happens for the first time to these requests.
+ */
+static bool vsvm_fault_again(struct vsvm_vm *vm, unsigned long *until)
+{
+	if (READ_ONCE(vm->closing) || fatal_signal_pending(current))
+		return false;
+	if (!*until)
+		*until = (jiffies + msecs_to_jiffies(vm->vmm->config.fault_deadline_ms)) | 1;
+	return time_before(jiffies, *until);
+}
+
+/*
  * Serve requests binding by binding; a binding that changed under a service is
- * looked up again.  What no binding covers stays STALE.
+ * looked up again.  What no binding covers stays STALE.  Who goes on changing
+ * bindings for longer than a fault may take gets a TIMEOUT.
  */
 static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 				      struct vsvm_fault_service *service,
@@ -162,6 +178,8 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 	struct drm_gem_object *gem;
 	struct vsvm_svm_bounds bounds;
 	unsigned int i = 0, end, j;
+	unsigned long until = 0;
+	bool again;
 
 	while (i < nreq) {
 		if (!vsvm_vm_find_binding(vm, req[i].address, &bounds, &gem)) {
@@ -172,8 +190,13 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 			req[i].status = vsvm_bo_serve(vm, req[i].address, req[i].access,
 						      &bounds, gem, wait);
 			drm_gem_object_put(gem);
-			if (req[i].status != VSVM_SVM_STALE || READ_ONCE(vm->closing))
-				i++;
+			if (req[i].status == VSVM_SVM_STALE) {
+				if (vsvm_fault_again(vm, &until))
+					continue;
+				req[i].status = VSVM_SVM_TIMEOUT;
+			}
+			until = 0;
+			i++;
 			continue;
 		}
 		for (end = i + 1; end < nreq && req[end].address < bounds.end; end++)
@@ -182,13 +205,16 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 			       &service->scratch, wait);
 		for (j = i; j < end && req[j].status != VSVM_SVM_STALE; j++)
 			;
-		if (j == end || READ_ONCE(vm->closing)) {
-			i = end;
-			continue;
-		}
-		for (i = j; j < end; j++)
+		if (j > i)
+			until = 0;
+		again = j < end && vsvm_fault_again(vm, &until);
+		i = again ? j : end;
+		for (; j < end; j++)
 			if (req[j].status == VSVM_SVM_STALE)
-				req[j].status = VSVM_SVM_PENDING;
+				req[j].status = again ? VSVM_SVM_PENDING :
+							VSVM_SVM_TIMEOUT;
+		if (!again)
+			until = 0;
 	}
 }
 
@@ -208,6 +234,7 @@ void vsvm_fault_serve(struct vsvm_vm *vm, struct vsvm_fault_service *service,
 {
 	struct vsvm_svm_request *req = service->req;
 	unsigned int i, nreq = 0, later = 0;
+	struct vsvm_svm_user user;
 
 	for (i = 0; i < count; i++) {
 		if (i && vsvm_fault_same_page(faults[i - 1], faults[i]))
@@ -217,7 +244,9 @@ void vsvm_fault_serve(struct vsvm_vm *vm, struct vsvm_fault_service *service,
 			.access = vsvm_fault_access(faults[i]),
 		};
 	}
+	vsvm_svm_enter(vm->svm, &user);
 	vsvm_fault_serve_requests(vm, service, nreq, wait);
+	vsvm_svm_leave(vm->svm, &user);
 
 	if (wait == VSVM_SVM_WAIT_NOT) {
 		vsvm_svm_count(vm->svm, VSVM_STAT_FAULTS, count);

@@ -201,13 +201,15 @@ static struct vsvm_pt_dir *vsvm_pt_dir_create(struct vsvm_pt *pt)
 
 static void vsvm_pt_dir_destroy(struct vsvm_pt *pt, struct vsvm_pt_dir *dir)
 {
-	unsigned int i;
-
-	for (i = 0; i < VSVM_HW_TABLE_ENTRIES; i++)
-		if (dir->child[i])
-			vsvm_pt_dir_destroy(pt, dir->child[i]);
 	vsvm_pt_table_fini(pt, &dir->table);
+	atomic_long_sub(sizeof(*dir), &pt->meta_bytes);
 	kfree(dir);
+}
+
+static unsigned int vsvm_pt_dir_index(unsigned long address, unsigned int level)
+{
+	return (address >> (VSVM_HW_PAGE_SHIFT + 9 * (level - 1))) &
+	       (VSVM_HW_TABLE_ENTRIES - 1);
 }
 
 /* Go down one level, making what is missing */
@@ -222,11 +224,44 @@ static struct vsvm_pt_dir *vsvm_pt_descend(struct vsvm_pt *pt,
 		if (!child)
 			return NULL;
 		dir->child[index] = child;
+		dir->used++;
 		/* The hardware sees an empty table */
 		smp_store_release(&dir->table.entries[index],
 				  child->table.bus | VSVM_PTE_VALID);
 	}
 	return dir->child[index];
+}
+
+/* A span below a table of level 2 has gone: take out the tables that are of no more use */
+static void vsvm_pt_ascend(struct vsvm_pt *pt, unsigned long address)
+{
+	struct vsvm_pt_dir *path[VSVM_HW_LEVELS + 1], *unused[VSVM_HW_LEVELS];
+	unsigned int level, i, n = 0;
+
+	lockdep_assert_held(&pt->lock);
+	path[VSVM_HW_LEVELS] = pt->root;
+	for (level = VSVM_HW_LEVELS; level > 2; level--) {
+		path[level - 1] = path[level]->child[vsvm_pt_dir_index(address, level)];
+		if (!path[level - 1])
+			break;
+	}
+	for (; level <= VSVM_HW_LEVELS; level++) {
+		struct vsvm_pt_dir *dir = path[level];
+
+		if (!dir || dir->used || dir == pt->root)
+			break;
+		i = vsvm_pt_dir_index(address, level + 1);
+		WRITE_ONCE(path[level + 1]->table.entries[i], 0);
+		path[level + 1]->child[i] = NULL;
+		path[level + 1]->used--;
+		unused[n++] = dir;
+	}
+	if (!n)
+		return;
+	/* A walk of the hardware may be in them */
+	vsvm_hw_tlb_invalidate(pt->hw, pt->asid, address, address + PAGE_SIZE);
+	while (n--)
+		vsvm_pt_dir_destroy(pt, unused[n]);
 }
 
 /**
@@ -243,7 +278,7 @@ struct vsvm_pt_span *vsvm_pt_span_create(struct vsvm_pt *pt, unsigned long start
 	unsigned int nblocks = (end - start) >> VSVM_SVM_BLOCK_SHIFT;
 	struct vsvm_pt_span *span;
 	struct vsvm_pt_dir *dir;
-	unsigned int shift;
+	unsigned int level;
 
 	span = kzalloc_flex(*span, block, nblocks, GFP_KERNEL_ACCOUNT);
 	if (!span)
@@ -254,13 +289,16 @@ struct vsvm_pt_span *vsvm_pt_span_create(struct vsvm_pt *pt, unsigned long start
 
 	mutex_lock(&pt->lock);
 	dir = pt->root;
-	for (shift = 39; dir && shift > VSVM_HW_HUGE_SHIFT; shift -= 9)
-		dir = vsvm_pt_descend(pt, dir, (start >> shift) &
-				      (VSVM_HW_TABLE_ENTRIES - 1));
+	for (level = VSVM_HW_LEVELS; dir && level > 2; level--)
+		dir = vsvm_pt_descend(pt, dir, vsvm_pt_dir_index(start, level));
 	if (dir) {
-		span->pde = &dir->table.entries[(start >> VSVM_HW_HUGE_SHIFT) &
-						(VSVM_HW_TABLE_ENTRIES - 1)];
+		span->pde = &dir->table.entries[vsvm_pt_dir_index(start, 2)];
+		span->dir = dir;
+		dir->used++;
 		list_add(&span->link, &pt->spans);
+	} else {
+		/* What was made before there was no more memory */
+		vsvm_pt_ascend(pt, start);
 	}
 	mutex_unlock(&pt->lock);
 	if (!dir) {
@@ -277,15 +315,32 @@ void vsvm_pt_span_destroy(struct vsvm_pt *pt, struct vsvm_pt_span *span)
 {
 	mutex_lock(&pt->lock);
 	list_del(&span->link);
-	mutex_unlock(&pt->lock);
 	span->gc = true;
 	vsvm_pt_span_collect(pt, span);
+	span->dir->used--;
+	vsvm_pt_ascend(pt, span->base.start);
+	mutex_unlock(&pt->lock);
+	if (!llist_empty(&pt->dead))
+		queue_delayed_work(system_dfl_wq, &pt->gc_work, VSVM_PT_GC_DELAY);
 	atomic_long_sub(struct_size(span, block, vsvm_pt_blocks(span)),
 			&pt->meta_bytes);
 	mutex_destroy(&span->base.lock);
 	kfree(span);
 }
 EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_span_destroy);
+
+/** vsvm_pt_span_empty() - see &vsvm_svm_ops.span_empty */
+bool vsvm_pt_span_empty(struct vsvm_pt *pt, struct vsvm_pt_span *span)
+{
+	unsigned int b;
+
+	lockdep_assert_held(&span->base.lock);
+	for (b = 0; b < vsvm_pt_blocks(span); b++)
+		if (span->pde[b] & VSVM_PTE_LEAF || span->block[b].live)
+			return false;
+	return true;
+}
+EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_span_empty);
 
 /**
  * vsvm_pt_init() - an empty page table

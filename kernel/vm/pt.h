@@ -12,8 +12,8 @@
 /**
  * DOC: the device's page table
  *
- * The upper tables are made when a span is created and stay until the address
- * space goes; only leaf tables (level 1) and 2 MiB leaves come and go, under
+ * The upper tables are made when a span is created and go with the last span
+ * below them; leaf tables (level 1) and 2 MiB leaves come and go meanwhile, under
  * the lock of their span.
  *
  * A leaf that is taken away goes through two steps, so that nothing needs to
@@ -42,12 +42,14 @@ struct vsvm_pt_table {
 };
 
 /**
- * struct vsvm_pt_dir - a table that points to tables and stays
+ * struct vsvm_pt_dir - a table above those of the spans; under &vsvm_pt.lock
  * @table: the page
+ * @used: spans and tables right below it
  * @child: what each entry points to, or NULL
  */
 struct vsvm_pt_dir {
 	struct vsvm_pt_table table;
+	unsigned int used;
 	struct vsvm_pt_dir *child[VSVM_HW_TABLE_ENTRIES];
 };
 
@@ -65,6 +67,7 @@ struct vsvm_pt_block {
  * struct vsvm_pt_span - the device's part of a span
  * @base: range and lock
  * @link: on &vsvm_pt.spans
+ * @dir: the level 2 table
  * @pde: its entries in a level 2 table; written under the lock, except for the
  *	dirty bit, which is the hardware's
  * @gc: some leaf table has become empty; under the lock
@@ -73,6 +76,7 @@ struct vsvm_pt_block {
 struct vsvm_pt_span {
 	struct vsvm_svm_span base;
 	struct list_head link;
+	struct vsvm_pt_dir *dir;
 	u64 *pde;
 	bool gc;
 	struct vsvm_pt_block block[];
@@ -126,6 +130,7 @@ void vsvm_pt_table_retire(struct vsvm_pt *pt, struct vsvm_pt_table *table);
 struct vsvm_pt_span *vsvm_pt_span_create(struct vsvm_pt *pt, unsigned long start,
 					 unsigned long end);
 void vsvm_pt_span_destroy(struct vsvm_pt *pt, struct vsvm_pt_span *span);
+bool vsvm_pt_span_empty(struct vsvm_pt *pt, struct vsvm_pt_span *span);
 
 bool vsvm_pt_mapped(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 		    unsigned long address, enum vsvm_svm_access access);

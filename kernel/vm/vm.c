@@ -30,6 +30,13 @@ static void vsvm_vm_span_destroy(void *priv, struct vsvm_svm_span *span)
 	vsvm_pt_span_destroy(&vm->pt, to_pt_span(span));
 }
 
+static bool vsvm_vm_span_empty(void *priv, struct vsvm_svm_span *span)
+{
+	struct vsvm_vm *vm = priv;
+
+	return vsvm_pt_span_empty(&vm->pt, to_pt_span(span));
+}
+
 static void *vsvm_vm_prepare(void *priv, struct vsvm_svm_span *span,
 			     unsigned long address)
 {
@@ -108,6 +115,7 @@ static unsigned long vsvm_vm_protect(void *priv, struct vsvm_svm_span *span,
 static const struct vsvm_svm_ops vsvm_vm_svm_ops = {
 	.span_create = vsvm_vm_span_create,
 	.span_destroy = vsvm_vm_span_destroy,
+	.span_empty = vsvm_vm_span_empty,
 	.prepare = vsvm_vm_prepare,
 	.finish = vsvm_vm_finish,
 	.mapped = vsvm_vm_mapped,
@@ -189,6 +197,7 @@ struct vsvm_vm *vsvm_vm_create(struct vsvm_vmm *vmm, u32 flags)
 		.span_size = vmm->config.notifier_size,
 		.around = vmm->config.around,
 		.deadline_ms = vmm->config.fault_deadline_ms,
+		.idle_ms = vmm->config.notifier_idle_ms,
 	};
 	struct vsvm_gpuvm *gpuvm;
 	struct vsvm_vm *vm;

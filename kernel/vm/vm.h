@@ -26,12 +26,14 @@ struct vsvm_vmm;
 /**
  * struct vsvm_vmm_config - constants for all address spaces of a device
  * @notifier_size: bytes that one notifier watches, a power of two, 2 to 512 MiB
+ * @notifier_idle_ms: after which one that has nothing to watch is given up
  * @around: pages mapped along with a scattered fault, a power of two, 1 to 512
  * @fault_deadline_ms: after which a fault that cannot be served is terminal
  * @fault_workers: threads that serve faults side by side, 0: by number of CPUs
  */
 struct vsvm_vmm_config {
 	unsigned long notifier_size;
+	unsigned int notifier_idle_ms;
 	unsigned int around;
 	unsigned int fault_deadline_ms;
 	unsigned int fault_workers;
