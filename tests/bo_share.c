@@ -233,6 +233,54 @@ TEST_F(share, memory_of_a_memfd_is_imported)
 	munmap(p, BYTES);
 }
 
+/*
+ * The same pages as memory of the process, in several address spaces, and as an
+ * object of another device: mapped for DMA by each, and each undoes its own.
+ */
+TEST_F(share, memory_mirrored_and_imported_at_once)
+{
+	enum { VMS = 5 };
+	const uint64_t at = 1ull << 40;
+	struct test_vm t[VMS];
+	struct vsvm_bo *bo;
+	unsigned int i, round;
+	char *p;
+	int fd = make_udmabuf(16 * PAGE, &p);
+
+	REQUIRE(fd >= 0, "no udmabuf");
+	for (i = 0; i < VMS; i++)
+		ASSERT_EQ(0, test_open_on(&t[i], self->dev, 0));
+	for (round = 0; round < 4; round++) {
+		/* The mirrors first, or the object */
+		for (i = 0; i < VMS && round % 2; i++)
+			ASSERT_EQ(0, dev_touch_write(&t[i], p, 16 * PAGE));
+		ASSERT_EQ(0, vsvm_bo_import(self->dev, fd, &bo));
+		ASSERT_EQ(0, vsvm_bind_bo(t[0].vm, bo, at, 0, 16 * PAGE,
+					  DRM_VSVM_BIND_REPLACE));
+		for (i = 0; i < 16; i++)
+			ASSERT_EQ(0, dev_store64(&t[0], (char *)at + i * PAGE + 8 * round,
+						 round * 100 + i));
+		for (i = 0; i < VMS; i++)
+			ASSERT_EQ(0, dev_atomic(&t[i], VSVM_ATOMIC_ADD, 8, p + 2048, 1, 0, NULL));
+		for (i = 0; i < 16; i++)
+			EXPECT_EQ(round * 100 + i, *(uint64_t *)(p + i * PAGE + 8 * round));
+		/* And gone again, in either order */
+		if (round < 2)
+			ASSERT_EQ(0, madvise(p, 16 * PAGE, MADV_DONTNEED));
+		ASSERT_EQ(0, vsvm_bind_mirror(t[0].vm, at, 16 * PAGE, DRM_VSVM_BIND_REPLACE));
+		vsvm_bo_destroy(bo);
+		if (round >= 2)
+			ASSERT_EQ(0, madvise(p, 16 * PAGE, MADV_DONTNEED));
+	}
+	EXPECT_EQ(4 * VMS, *(uint64_t *)(p + 2048));
+	close(fd);
+	munmap(p, 16 * PAGE);
+	for (i = 0; i < VMS; i++) {
+		test_queue_close(&t[i].q);
+		EXPECT_EQ(0, vsvm_vm_destroy(t[i].vm));
+	}
+}
+
 TEST_F(share, imports_by_several_files_come_and_go)
 {
 	struct vsvm_device *other;

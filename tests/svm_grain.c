@@ -4,6 +4,9 @@
  * takes away, how often many faults are served, and that what is told about it
  * is exact.
  */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
 #include "vsvm_harness.h"
 
 #define BLOCK_PAGES	(HUGE / PAGE)
@@ -408,6 +411,47 @@ TEST_F(grain, driver_memory_per_mapped_byte)
 	/* A table and as much again: 16 bytes a page, and a span or two of fixed size */
 	EXPECT_GE(size / PAGE * 16 + (256ul << 10),
 		  after.table_bytes + after.meta_bytes - before.table_bytes - before.meta_bytes);
+}
+
+/* --- how far a stream reads ahead --- */
+
+TEST_F(grain, read_ahead_stays_within_its_mapping)
+{
+	struct drm_vsvm_stats before = test_stats(&self->t), after;
+	int i;
+
+	/* One mapping ends, the next begins, in the middle of a block: as good, but another */
+	ASSERT_EQ(0, madvise(self->p + 100 * PAGE, HUGE - 100 * PAGE, MADV_DONTDUMP));
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(0, dev_store64(&self->t, self->p + i * PAGE, i));
+	after = test_stats(&self->t);
+	EXPECT_LT(10, after.ahead - before.ahead);
+	EXPECT_EQ(100, pagemap_count(self->p, HUGE, PM_PRESENT));
+	EXPECT_EQ(0, mapped(&self->t, self->p + 100 * PAGE, HUGE - 100 * PAGE));
+}
+
+TEST_F(grain, read_ahead_of_a_write_does_not_fill_a_shared_file)
+{
+	struct drm_vsvm_stats before, after;
+	int i, fd = temp_memfd(HUGE);
+	struct stat st;
+	char *p;
+
+	ASSERT_LE(0, fd);
+	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, madvise(p, HUGE, MADV_NOHUGEPAGE));
+	before = test_stats(&self->t);
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(0, dev_store64(&self->t, p + i * PAGE, i));
+	after = test_stats(&self->t);
+	EXPECT_EQ(0, after.ahead - before.ahead);
+	/* A hole stays one until somebody writes to it */
+	ASSERT_EQ(0, fstat(fd, &st));
+	EXPECT_EQ(64 * (long)PAGE, (long)st.st_blocks * 512);
+	EXPECT_EQ(64, pagemap_count(p, HUGE, PM_PRESENT));
+	munmap(p, HUGE);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -3,13 +3,24 @@
  * Memory that the device must not get: each ends the queue with a record that
  * is exact, and no good page next to a bad one pays for it.
  */
+#include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "vsvm_harness.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL	102
 #define MADV_GUARD_REMOVE	103
+#endif
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret	447
+#endif
+#ifndef SYS_map_shadow_stack
+#define SYS_map_shadow_stack	453
 #endif
 #ifndef MADV_HWPOISON
 #define MADV_HWPOISON		100
@@ -243,16 +254,96 @@ TEST_F(terminal, bad_neighbours_within_a_stream)
 				  DRM_VSVM_ACCESS_WRITE));
 }
 
-TEST_F(terminal, memory_that_no_device_may_map)
+/* The device may neither read nor write there; 0 if it is told so, exactly */
+static int refused(struct test_vm *t, char *p)
 {
-	uintptr_t start, end;
 	uint64_t value = 0;
 
-	REQUIRE(find_mapping("[vvar]", &start, &end), "no [vvar] to try it on");
-	EXPECT_NE(0, dev_load64(&self->t, (void *)(start + 128), &value));
-	EXPECT_EQ(0, expect_fault(&self->t.q, DRM_VSVM_FAULT_UNSUPPORTED, EOPNOTSUPP,
-				  (void *)(start + 128), DRM_VSVM_ACCESS_READ));
-	EXPECT_EQ(0, page_state(&self->t, (void *)start) & DRM_VSVM_PAGE_MAPPED);
+	if (!dev_load64(t, p + 128, &value) ||
+	    expect_fault(&t->q, DRM_VSVM_FAULT_UNSUPPORTED, EOPNOTSUPP, p + 128,
+			 DRM_VSVM_ACCESS_READ))
+		return __LINE__;
+	if (!dev_store64(t, p + 136, 1) ||
+	    expect_fault(&t->q, DRM_VSVM_FAULT_UNSUPPORTED, EOPNOTSUPP, p + 136,
+			 DRM_VSVM_ACCESS_WRITE))
+		return __LINE__;
+	return page_state(t, p) & DRM_VSVM_PAGE_MAPPED ? __LINE__ : 0;
+}
+
+/* A mapping of page frames: the CPU's own of a buffer object */
+TEST_F(terminal, memory_that_no_device_may_map)
+{
+	struct vsvm_bo *bo;
+	char *p;
+
+	ASSERT_EQ(0, vsvm_bo_create(self->t.dev, 4 * PAGE, DRM_VSVM_BO_SYSTEM, 0, &bo));
+	ASSERT_EQ(0, vsvm_bo_map(bo, (void **)&p));
+	/* There, for the CPU, or not yet */
+	p[0] = 1;
+	EXPECT_EQ(0, refused(&self->t, p));
+	EXPECT_EQ(0, refused(&self->t, p + 2 * PAGE));
+	/* Bound for the device it is as good as any */
+	ASSERT_EQ(0, vsvm_bind_bo(self->t.vm, bo, (uintptr_t)p, 0, 4 * PAGE,
+				  DRM_VSVM_BIND_REPLACE));
+	EXPECT_EQ(0, dev_store64(&self->t, p, 2));
+	EXPECT_EQ(2, *(uint64_t *)p);
+	vsvm_unbind(self->t.vm, (uintptr_t)p, 4 * PAGE, DRM_VSVM_BIND_FORCE);
+	vsvm_bo_destroy(bo);
+}
+
+/* Registers of a device, wherever one lets itself be mapped */
+TEST_F(terminal, registers_of_another_device)
+{
+	char *p = MAP_FAILED;
+	glob_t found;
+	size_t i;
+
+	REQUIRE(!glob("/sys/bus/pci/devices/*/resource[0-9]", 0, NULL, &found),
+		"no PCI device with registers");
+	for (i = 0; i < found.gl_pathc && p == MAP_FAILED; i++) {
+		int fd = open(found.gl_pathv[i], O_RDWR | O_CLOEXEC);
+
+		p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		close(fd);
+	}
+	globfree(&found);
+	REQUIRE(p != MAP_FAILED, "no PCI device whose registers may be mapped");
+	EXPECT_EQ(0, refused(&self->t, p));
+	munmap(p, PAGE);
+}
+
+/* What even the kernel has no mapping of */
+TEST_F(terminal, secret_memory)
+{
+	int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+	char *p;
+
+	REQUIRE(fd >= 0, "no memfd_secret(): %s", strerror(errno));
+	ASSERT_EQ(0, ftruncate(fd, 4 * PAGE));
+	p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	REQUIRE(p != MAP_FAILED, "no secret memory: %s", strerror(errno));
+	p[0] = 1;
+	EXPECT_EQ(0, refused(&self->t, p));
+	EXPECT_EQ(0, refused(&self->t, p + 2 * PAGE));
+	EXPECT_EQ(1, p[0]);
+	EXPECT_EQ(0, vsvm_prefetch(self->t.vm, p, 4 * PAGE, DRM_VSVM_PLACE_DEFAULT));
+	EXPECT_EQ(0, count_state(&self->t, p, 4 * PAGE, DRM_VSVM_PAGE_MAPPED,
+				 DRM_VSVM_PAGE_MAPPED));
+	munmap(p, 4 * PAGE);
+	close(fd);
+}
+
+/* A stack of return addresses: what could write it could take the process over */
+TEST_F(terminal, shadow_stack)
+{
+	char *p = (char *)syscall(SYS_map_shadow_stack, 0, 4 * PAGE, 0);
+
+	REQUIRE(p != MAP_FAILED, "no shadow stacks: %s", strerror(errno));
+	EXPECT_EQ(0, refused(&self->t, p));
+	EXPECT_EQ(0, vsvm_prefetch(self->t.vm, p, 4 * PAGE, DRM_VSVM_PLACE_DEFAULT));
+	EXPECT_EQ(0, count_state(&self->t, p, 4 * PAGE, DRM_VSVM_PAGE_MAPPED,
+				 DRM_VSVM_PAGE_MAPPED));
+	munmap(p, 4 * PAGE);
 }
 
 static void ignore(int signal)

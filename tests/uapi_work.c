@@ -284,7 +284,9 @@ TEST_F(work, wait_arguments)
 
 TEST_F_LONG(work, wait_for_a_time_gone_by_only_looks, 10)
 {
-	static const int64_t times[] = { INT64_MIN, -1, 0, 1, 1000 };
+	static const int64_t times[] = {
+		INT64_MIN, INT64_MIN + 1, INT64_MIN / 2, -1, 0, 1, 1000,
+	};
 	uint64_t word = 1;
 	struct drm_vsvm_wait_user_fence args = {
 		.address = (uintptr_t)&word, .value = 5, .mask = ~0ull,
@@ -305,6 +307,35 @@ TEST_F_LONG(work, wait_for_a_time_gone_by_only_looks, 10)
 	args.timeout_ns = (int64_t)test_now() + 20000000;
 	EXPECT_EQ(-ETIME, test_ioctl(self->fd, DRM_IOCTL_VSVM_WAIT_USER_FENCE, &args));
 	EXPECT_LE((uint64_t)args.timeout_ns, test_now());
+}
+
+/* A time so far away that adding to it, or taking something from it, may go wrong */
+TEST_F(work, wait_until_the_end_of_time_ends_with_the_value)
+{
+	const int64_t times[] = {
+		INT64_MAX, INT64_MAX - 1, INT64_MAX - (int64_t)test_now(),
+		INT64_MAX / 2, INT64_MAX - 1000000,
+	};
+	unsigned int i;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(times); i++) {
+		struct drm_vsvm_wait_user_fence args = {
+			.address = (uintptr_t)self->t.out, .value = i + 1, .mask = ~0ull,
+			.timeout_ns = times[i / 2], .queue_id = i % 2 ? self->t.q.id : 0,
+		};
+		uint64_t start = test_now();
+
+		put_spin(&self->t.q, 20000000);
+		put_barrier(&self->t.q);
+		put_fence(&self->t.q, self->t.out, i + 1);
+		ASSERT_EQ(0, test_submit(&self->t.q));
+		self->submitted++;
+		EXPECT_EQ(0, test_ioctl(self->fd, DRM_IOCTL_VSVM_WAIT_USER_FENCE, &args))
+			TH_LOG("until %lld", (long long)times[i / 2]);
+		EXPECT_EQ(i + 1, *self->t.out);
+		EXPECT_GT(test_patience(), test_now() - start);
+		ASSERT_EQ(0, test_wait(&self->t.q));
+	}
 }
 
 TEST_F(work, wait_on_memory_that_is_only_read)
