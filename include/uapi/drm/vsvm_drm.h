@@ -214,8 +214,8 @@ struct drm_vsvm_vm_destroy {
 enum drm_vsvm_bind_op_type {
 	/**
 	 * @DRM_VSVM_BIND_MAP_MIRROR: device addresses in the range mean what
-	 * they mean in the process.  Nothing of the range may be bound yet
-	 * (EEXIST).
+	 * they mean in the process.  EEXIST if anything of the range is bound,
+	 * unless %DRM_VSVM_BIND_REPLACE is given.
 	 */
 	DRM_VSVM_BIND_MAP_MIRROR = 0,
 	/**
@@ -233,8 +233,10 @@ enum drm_vsvm_bind_op_type {
 	/**
 	 * @DRM_VSVM_BIND_PREFETCH: move the pages of the process in the range,
 	 * which must be bound to the mirror (ENOENT), and map them; it comes
-	 * after all other operations of the call have taken effect.  What cannot
-	 * move is mapped where it lies: no error.  At most 64 GiB (E2BIG).
+	 * after all other operations of the call have taken effect, and is
+	 * advice: what cannot move is mapped where it lies, what is not there
+	 * stays so, and whatever else goes wrong is no error.  At most 64 GiB
+	 * (E2BIG).
 	 */
 	DRM_VSVM_BIND_PREFETCH = 3,
 };
