@@ -396,7 +396,8 @@ TEST_F(grain, memory_of_the_driver_does_not_grow_with_time)
 		if (i == 19)
 			early = s.table_bytes + s.meta_bytes;
 	}
-	EXPECT_GE(early, s.table_bytes + s.meta_bytes);
+	/* Tables are given back a moment after they are empty: a few are on their way */
+	EXPECT_GE(early + 16 * PAGE, s.table_bytes + s.meta_bytes);
 	EXPECT_EQ(0, mapped(&self->t, self->p, HUGE));
 }
 
