@@ -9,6 +9,7 @@
 #include <drm/drm_managed.h>
 
 #include "drv/drv.h"
+#include "mem/mem.h"
 
 static int vsvm_debugfs_counters(struct seq_file *m, void *unused)
 {
@@ -35,22 +36,33 @@ static int vsvm_debugfs_counters(struct seq_file *m, void *unused)
 }
 
 /**
- * struct vsvm_knob - a test knob of the hardware that may be turned while it runs
+ * struct vsvm_knob - a test knob that may be turned while the device runs
  * @name: of the file
- * @offset: of the u32 in &struct vsvm_hw_config
+ * @offset: of the u32 in &struct vsvm_hw_config; or
+ * @mem: @which is one of device memory
+ * @which: &enum vsvm_mem_knob
  * @max: largest value
  */
 struct vsvm_knob {
 	const char *name;
 	size_t offset;
+	bool mem;
+	enum vsvm_mem_knob which;
 	u32 max;
 };
 
+#define HW_KNOB(field, most) \
+	{ .name = #field, .offset = offsetof(struct vsvm_hw_config, field), .max = (most) }
+#define MEM_KNOB(file, knob, most) \
+	{ .name = (file), .mem = true, .which = (knob), .max = (most) }
+
 static const struct vsvm_knob vsvm_knobs[] = {
-	{ "tlb_delay_us", offsetof(struct vsvm_hw_config, tlb_delay_us), 1000 },
-	{ "copy_delay_us", offsetof(struct vsvm_hw_config, copy_delay_us), 1000000 },
-	{ "copy_fail", offsetof(struct vsvm_hw_config, copy_fail), U32_MAX },
-	{ "paranoid", offsetof(struct vsvm_hw_config, paranoid), 1 },
+	HW_KNOB(tlb_delay_us, 1000),
+	HW_KNOB(copy_delay_us, 1000000),
+	HW_KNOB(copy_fail, U32_MAX),
+	HW_KNOB(paranoid, 1),
+	MEM_KNOB("vram_fail", VSVM_MEM_VRAM_FAIL, U32_MAX),
+	MEM_KNOB("return_fail", VSVM_MEM_RETURN_FAIL, U32_MAX),
 };
 
 /**
@@ -65,6 +77,8 @@ struct vsvm_knob_file {
 
 static u32 *vsvm_knob_value(const struct vsvm_knob_file *file)
 {
+	if (file->knob->mem)
+		return vsvm_mem_knob(file->vdev->mem, file->knob->which);
 	return (void *)vsvm_hw_config(file->vdev->hw) + file->knob->offset;
 }
 

@@ -10,6 +10,7 @@
  *
  * CPU accesses leave an object where it lies.
  */
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 
 #include <drm/drm_device.h>
@@ -364,12 +365,14 @@ struct drm_gem_object *vsvm_bo_create(struct vsvm_mem *mem, u64 size, u32 placem
 	}
 	return &bo->ttm.base;
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_bo_create);
 
 /* see bo.h */
 struct vsvm_bo *vsvm_bo_from_gem(struct drm_gem_object *gem)
 {
 	return to_vsvm_bo_from_gem(gem);
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_bo_from_gem);
 
 /* --- what user space asks and says --- */
 
@@ -378,6 +381,7 @@ bool vsvm_bo_is_imported(struct vsvm_bo *bo)
 {
 	return bo->import;
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_bo_is_imported);
 
 static u32 vsvm_bo_state(struct vsvm_bo *bo)
 {
@@ -406,6 +410,7 @@ int vsvm_bo_get_info(struct vsvm_bo *bo, struct drm_vsvm_bo_info *info)
 	dma_resv_unlock(bo->ttm.base.resv);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_bo_get_info);
 
 /* see bo.h */
 int vsvm_bo_advise(struct vsvm_bo *bo, u32 advice, bool *retained)

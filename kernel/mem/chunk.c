@@ -301,7 +301,8 @@ void vsvm_mem_pages_left(struct vsvm_mem *mem, const unsigned long *src,
 }
 
 /* see mem_priv.h */
-int vsvm_chunk_evict(struct vsvm_chunk *chunk, struct ttm_operation_ctx *ctx)
+int vsvm_chunk_evict(struct vsvm_chunk *chunk, struct ttm_operation_ctx *ctx,
+		     unsigned long *pages)
 {
 	struct vsvm_mem *mem = chunk->bo.mem;
 	unsigned long deadline = jiffies + VSVM_CHUNK_PATIENCE;
@@ -310,11 +311,13 @@ int vsvm_chunk_evict(struct vsvm_chunk *chunk, struct ttm_operation_ctx *ctx)
 	int err;
 
 	dma_resv_assert_held(chunk->bo.ttm.base.resv);
+	*pages = 0;
 	if (!vsvm_chunk_evictable(chunk))
 		return -EBUSY;
 	while (atomic_read(&chunk->refs)) {
 		err = vsvm_return_pfns(mem, pfn, 1u << chunk->order, &returned);
 		vsvm_mem_count(mem, VSVM_MEM_EVICTED_PAGES, returned);
+		*pages += returned;
 		if (!atomic_read(&chunk->refs))
 			break;
 		/* TTM goes on to the next of the LRU when one is busy */

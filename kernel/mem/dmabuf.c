@@ -7,6 +7,7 @@
  * here by bus addresses alone; it is attached for as long as it exists, or until
  * the device goes.
  */
+#include <kunit/visibility.h>
 #include <linux/dma-buf.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -178,3 +179,4 @@ struct drm_gem_object *vsvm_bo_import(struct vsvm_mem *mem,
 	err = vsvm_import_init(bo, attach, sgt);
 	return err ? ERR_PTR(err) : &bo->ttm.base;
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_bo_import);

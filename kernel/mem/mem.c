@@ -40,6 +40,7 @@ struct vsvm_mem *vsvm_mem_create(struct drm_device *drm,
 	}
 	return mem;
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_mem_create);
 
 /* see mem.h */
 int vsvm_mem_start(struct vsvm_mem *mem, struct vsvm_hw *hw)
@@ -65,6 +66,7 @@ int vsvm_mem_start(struct vsvm_mem *mem, struct vsvm_hw *hw)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_mem_start);
 
 /*
  * Bring back all there is.  A page that cannot be brought back now can be later,
@@ -103,6 +105,7 @@ void vsvm_mem_stop(struct vsvm_mem *mem)
 	vsvm_copy_stop(mem);
 	vsvm_vram_fini(mem);
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_mem_stop);
 
 /* see mem.h */
 void vsvm_mem_destroy(struct vsvm_mem *mem)
@@ -112,6 +115,7 @@ void vsvm_mem_destroy(struct vsvm_mem *mem)
 	vsvm_copy_fini(mem);
 	kfree(mem);
 }
+EXPORT_SYMBOL_IF_KUNIT(vsvm_mem_destroy);
 
 /* see mem.h */
 bool vsvm_mem_present(const struct vsvm_mem *mem)

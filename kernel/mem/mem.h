@@ -24,6 +24,7 @@ struct drm_device;
 struct drm_printer;
 struct page;
 struct seq_file;
+struct vsvm_back;
 struct vsvm_chunk;
 struct vm_area_struct;
 struct vsvm_hw;
@@ -122,7 +123,8 @@ void vsvm_mem_copy_irq(struct vsvm_mem *mem);
  * @order: log2 of its pages, 0 to 9; contiguous and aligned to its size
  * @evict: take it from others if there is none free
  *
- * Context: may sleep; takes reservation locks; no mmap_lock held.
+ * Context: may sleep; takes reservation locks; mmap_lock may be held for reading,
+ * and folios be locked, but not if @evict.
  * Return: the chunk, held by the caller, or an ERR_PTR(): -ENOMEM if there is
  * no such memory, -ERESTARTSYS, -ENODEV.
  */
@@ -161,21 +163,32 @@ struct page *vsvm_chunk_take(struct vsvm_chunk *chunk, unsigned int index,
 void vsvm_mem_pages_left(struct vsvm_mem *mem, const unsigned long *src,
 			 unsigned long npages);
 
+/* --- back to system memory, in bulk --- */
+
+/** vsvm_back_create() - get ready to bring pages back; NULL: no memory.  May sleep. */
+struct vsvm_back *vsvm_back_create(struct vsvm_mem *mem);
+
 /**
- * vsvm_mem_return() - bring back what lies in an address range
- * @mem: device memory
- * @vma: anonymous mapping; mmap_lock is held
+ * vsvm_back_begin() - begin to bring back what lies in a part of a mapping
+ * @back: with nothing begun
+ * @vma: anonymous mapping; mmap_lock is held until vsvm_back_end()
  * @start: first address, in @vma
- * @end: one past the last, in @vma
+ * @end: one past the last, in @vma and in the same 2 MiB block as @start
+ * @huge: it is likely a huge page, and shall stay one if there is memory for it
  *
- * Huge pages stay so if there is memory for it, else they are split.  What is busy
- * stays.  Whoever moves huge pages out of device memory does so by this function:
- * see return_huge.c for what can go wrong.
+ * Pages are collected, and the copy engines begin to copy.  What is busy stays, and
+ * what finds no memory.  May sleep.
  *
- * Return: pages moved, or -ENOMEM, -EINVAL if none could be.  May sleep.
+ * Return: false if there is nothing that can be moved: no vsvm_back_end() then.
  */
-long vsvm_mem_return(struct vsvm_mem *mem, struct vm_area_struct *vma,
-		     unsigned long start, unsigned long end);
+bool vsvm_back_begin(struct vsvm_back *back, struct vm_area_struct *vma,
+		     unsigned long start, unsigned long end, bool huge);
+
+/** vsvm_back_end() - wait for the copies and finish.  Return: pages moved.  May sleep. */
+unsigned long vsvm_back_end(struct vsvm_back *back);
+
+/** vsvm_back_destroy() - the opposite of vsvm_back_create() */
+void vsvm_back_destroy(struct vsvm_back *back);
 
 /* --- copying --- */
 
@@ -191,5 +204,48 @@ long vsvm_mem_return(struct vsvm_mem *mem, struct vm_area_struct *vma,
  */
 struct dma_fence *vsvm_mem_copy(struct vsvm_mem *mem,
 				const struct vsvm_hw_copy *copies, u32 count);
+
+/**
+ * struct vsvm_transfer - copies between system and device memory
+ * @mem: device memory
+ * @to_device: direction
+ * @copies: descriptors, with physical addresses on the system's side: they become
+ *	bus addresses
+ * @count: how many there are, at least one
+ * @fence: of the copies under way, NULL: none are
+ */
+struct vsvm_transfer {
+	struct vsvm_mem *mem;
+	bool to_device;
+	struct vsvm_hw_copy *copies;
+	u32 count;
+	struct dma_fence *fence;
+};
+
+/**
+ * vsvm_transfer_begin() - map pages for DMA and have them copied
+ * @t: filled in but for the fence
+ *
+ * Pages and descriptors stay until vsvm_transfer_end().  May sleep.
+ * Return: 0 or an error: then nothing was begun.
+ */
+int vsvm_transfer_begin(struct vsvm_transfer *t);
+
+/** vsvm_transfer_end() - wait for it; 0, or an error: the destination is undefined */
+int vsvm_transfer_end(struct vsvm_transfer *t);
+
+/* --- test knobs --- */
+
+/** enum vsvm_mem_knob - how many times something is to fail yet */
+enum vsvm_mem_knob {
+	/** @VSVM_MEM_VRAM_FAIL: allocations of device memory */
+	VSVM_MEM_VRAM_FAIL,
+	/** @VSVM_MEM_RETURN_FAIL: allocations of pages to bring others back to */
+	VSVM_MEM_RETURN_FAIL,
+	VSVM_MEM_NR_KNOBS
+};
+
+/** vsvm_mem_knob() - where a knob lies; may be written at any time */
+u32 *vsvm_mem_knob(struct vsvm_mem *mem, enum vsvm_mem_knob knob);
 
 #endif

@@ -6,6 +6,7 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/memremap.h>
+#include <linux/migrate.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -17,6 +18,7 @@
 #include "mem/mem.h"
 
 struct anon_vma;
+struct migrate_vma;
 struct dma_buf;
 struct shrinker;
 struct resource;
@@ -48,6 +50,7 @@ struct vsvm_vram_manager;
  * @free_work: gives them back
  * @next_channel: copy engine to be used next; racy on purpose
  * @stats: counters
+ * @knobs: failures to come, see &enum vsvm_mem_knob; atomic
  * @bo_unmap: takes a buffer object out of all page tables; set once, before the
  *	first one is mapped
  * @bos: of user space, as long as they may be mapped for DMA; under @bos_lock
@@ -72,6 +75,7 @@ struct vsvm_mem {
 	struct work_struct free_work;
 	unsigned int next_channel;
 	atomic64_t stats[VSVM_MEM_NR_STATS];
+	u32 knobs[VSVM_MEM_NR_KNOBS];
 	struct vsvm_copy_state *copy;
 	void (*bo_unmap)(struct drm_gem_object *gem);
 	struct list_head bos;
@@ -161,8 +165,12 @@ void vsvm_pages_fini(struct vsvm_mem *mem);
 
 /* chunk.c */
 void vsvm_chunk_free_work(struct work_struct *work);
-/* All pages in use have been brought back (0), or an error; the BO is reserved */
-int vsvm_chunk_evict(struct vsvm_chunk *chunk, struct ttm_operation_ctx *ctx);
+/*
+ * All pages in use have been brought back (0), or an error; the BO is reserved.
+ * @pages: out: pages brought back, also with an error
+ */
+int vsvm_chunk_evict(struct vsvm_chunk *chunk, struct ttm_operation_ctx *ctx,
+		     unsigned long *pages);
 /* Is it worth trying?  Not while it is being filled; for &ttm_device_funcs.eviction_valuable */
 bool vsvm_chunk_evictable(const struct vsvm_chunk *chunk);
 /* Bytes of VRAM where it begins */
@@ -186,8 +194,40 @@ void vsvm_return_copy_cpu(struct vsvm_mem *mem, const unsigned long *src,
 			  const unsigned long *dst, unsigned long npages);
 int vsvm_return_copy_engine(struct vsvm_mem *mem, const unsigned long *src,
 			    const unsigned long *dst, unsigned long npages);
+u32 vsvm_return_describe(struct vsvm_mem *mem, struct vsvm_hw_copy *copies,
+			 const unsigned long *src, const unsigned long *dst,
+			 unsigned long npages);
+unsigned long vsvm_return_count(const unsigned long *src, const unsigned long *dst,
+				unsigned long npages);
+struct folio *vsvm_return_alloc(struct vsvm_mem *mem, gfp_t gfp, unsigned int order,
+				struct vm_area_struct *vma, unsigned long address);
+
+/* Is there a small page to be moved? */
+static inline bool vsvm_return_wanted(unsigned long src)
+{
+	return migrate_pfn_to_page(src) && (src & MIGRATE_PFN_MIGRATE) &&
+	       !(src & MIGRATE_PFN_COMPOUND);
+}
+
+/**
+ * struct vsvm_huge - a huge page on its way
+ * @folio: in device memory
+ * @new: where it goes, locked, if there is a hold
+ * @hold: references held besides those that core-mm knows of
+ * @repaired: removals whose traces in the statistics are wiped out
+ */
+struct vsvm_huge {
+	struct folio *folio;
+	struct folio *new;
+	unsigned int hold;
+	unsigned int repaired;
+};
 
 /* return_huge.c */
+void vsvm_huge_collect(struct vsvm_huge *huge, struct migrate_vma *args,
+		       struct folio **new);
+bool vsvm_huge_finish(struct vsvm_mem *mem, struct vsvm_huge *huge,
+		      struct migrate_vma *args);
 long vsvm_return_huge_vma(struct vsvm_mem *mem, struct vm_area_struct *vma,
 			  unsigned long start, struct page *fault_page,
 			  struct folio **new);
@@ -196,6 +236,23 @@ long vsvm_return_huge_pfn(struct vsvm_mem *mem, unsigned long pfn);
 /* pin.c */
 struct anon_vma *vsvm_pin_anon(const struct folio *folio);
 void vsvm_unpin_anon(struct anon_vma *anon_vma);
+
+/* knob.c */
+bool vsvm_mem_shall_fail(struct vsvm_mem *mem, enum vsvm_mem_knob knob);
+
+/**
+ * enum vsvm_evict_reason - why something leaves device memory
+ * @VSVM_EVICT_ROOM: somebody else wants the room
+ * @VSVM_EVICT_SHARE: another device wants to reach it
+ * @VSVM_EVICT_SHRINK: system memory is short, and it is not needed
+ * @VSVM_EVICT_STOP: the device goes
+ */
+enum vsvm_evict_reason {
+	VSVM_EVICT_ROOM,
+	VSVM_EVICT_SHARE,
+	VSVM_EVICT_SHRINK,
+	VSVM_EVICT_STOP,
+};
 
 /* copy.c */
 int vsvm_copy_init(struct vsvm_mem *mem);

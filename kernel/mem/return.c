@@ -13,8 +13,6 @@
  * the copy engines copy.  Then core-mm cannot split a huge page, so it needs a
  * huge page to go to.
  */
-#include <linux/dma-fence.h>
-#include <linux/dma-mapping.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/migrate.h>
@@ -22,6 +20,7 @@
 #include <linux/pagemap.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
@@ -30,8 +29,7 @@
 
 #include "hw/hw.h"
 #include "mem/mem_priv.h"
-
-#define VSVM_RETURN_DMA_ATTRS	DMA_ATTR_REQUIRE_COHERENT
+#include "mem/mem_trace.h"
 
 /* Pages from entry @i on that move as one */
 static unsigned long vsvm_return_step(const unsigned long *dst, unsigned long i)
@@ -63,10 +61,28 @@ void vsvm_return_copy_cpu(struct vsvm_mem *mem, const unsigned long *src,
 	}
 }
 
-/* Describe what is to be copied, the destinations by physical address */
-static u32 vsvm_return_describe(struct vsvm_mem *mem, struct vsvm_hw_copy *copies,
-				const unsigned long *src, const unsigned long *dst,
-				unsigned long npages)
+/**
+ * vsvm_return_alloc() - get memory that pages go back to
+ * @mem: device memory
+ * @gfp: how
+ * @order: log2 of pages
+ * @vma: that it will be mapped in, or NULL: not known
+ * @address: in it
+ *
+ * Return: a folio or NULL, also when a test wants that.
+ */
+struct folio *vsvm_return_alloc(struct vsvm_mem *mem, gfp_t gfp, unsigned int order,
+				struct vm_area_struct *vma, unsigned long address)
+{
+	if (vsvm_mem_shall_fail(mem, VSVM_MEM_RETURN_FAIL))
+		return NULL;
+	return vma ? vma_alloc_folio(gfp, order, vma, address) : folio_alloc(gfp, order);
+}
+
+/** vsvm_return_describe() - what is to be copied, the destinations by physical address */
+u32 vsvm_return_describe(struct vsvm_mem *mem, struct vsvm_hw_copy *copies,
+			 const unsigned long *src, const unsigned long *dst,
+			 unsigned long npages)
 {
 	struct vsvm_hw_copy *last = NULL;
 	unsigned long i, n;
@@ -99,50 +115,24 @@ static u32 vsvm_return_describe(struct vsvm_mem *mem, struct vsvm_hw_copy *copie
 int vsvm_return_copy_engine(struct vsvm_mem *mem, const unsigned long *src,
 			    const unsigned long *dst, unsigned long npages)
 {
-	struct device *dev = vsvm_mem_device(mem);
-	struct vsvm_hw_copy *copies;
-	struct dma_fence *fence;
-	u32 count, mapped;
+	struct vsvm_transfer t = { .mem = mem };
 	int err = 0;
 
-	copies = kvmalloc_objs(*copies, npages);
-	if (!copies)
+	t.copies = kvmalloc_objs(*t.copies, npages);
+	if (!t.copies)
 		return -ENOMEM;
-	count = vsvm_return_describe(mem, copies, src, dst, npages);
-	if (!count)
-		goto out;
-	for (mapped = 0; mapped < count; mapped++) {
-		dma_addr_t bus = dma_map_phys(dev, copies[mapped].dst,
-					      copies[mapped].bytes, DMA_FROM_DEVICE,
-					      VSVM_RETURN_DMA_ATTRS);
-
-		if (dma_mapping_error(dev, bus)) {
-			err = -EIO;
-			break;
-		}
-		copies[mapped].dst = bus;
-	}
-	if (!err) {
-		fence = vsvm_mem_copy(mem, copies, count);
-		if (IS_ERR(fence)) {
-			err = PTR_ERR(fence);
-		} else {
-			dma_fence_wait(fence, false);
-			err = fence->error;
-			dma_fence_put(fence);
-		}
-	}
-	while (mapped--)
-		dma_unmap_phys(dev, copies[mapped].dst, copies[mapped].bytes,
-			       DMA_FROM_DEVICE, VSVM_RETURN_DMA_ATTRS);
-out:
-	kvfree(copies);
+	t.count = vsvm_return_describe(mem, t.copies, src, dst, npages);
+	if (t.count)
+		err = vsvm_transfer_begin(&t);
+	if (t.count && !err)
+		err = vsvm_transfer_end(&t);
+	kvfree(t.copies);
 	return err;
 }
 
-/* The page has moved from one entry to the other, or not */
-static unsigned long vsvm_return_count(const unsigned long *src,
-				       const unsigned long *dst, unsigned long npages)
+/** vsvm_return_count() - pages that have moved from one entry to the other */
+unsigned long vsvm_return_count(const unsigned long *src, const unsigned long *dst,
+				unsigned long npages)
 {
 	unsigned long i, n, moved = 0;
 
@@ -165,13 +155,6 @@ unsigned long vsvm_return_use(struct folio *folio)
 	return entry;
 }
 
-/* Is there a small page to be moved? */
-static bool vsvm_return_wanted(unsigned long src)
-{
-	return migrate_pfn_to_page(src) && (src & MIGRATE_PFN_MIGRATE) &&
-	       !(src & MIGRATE_PFN_COMPOUND);
-}
-
 /*
  * Find destinations for what was collected around entry @at.  Return: false if
  * there is none for that one.
@@ -184,8 +167,8 @@ static bool vsvm_return_fill(struct vsvm_mem *mem, const struct migrate_vma *arg
 	unsigned long i;
 
 	if (vsvm_return_wanted(args->src[at])) {
-		folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 0, args->vma,
-					args->start + (at << PAGE_SHIFT));
+		folio = vsvm_return_alloc(mem, GFP_HIGHUSER_MOVABLE, 0, args->vma,
+					  args->start + (at << PAGE_SHIFT));
 		if (!folio)
 			return false;
 		args->dst[at] = vsvm_return_use(folio);
@@ -193,8 +176,8 @@ static bool vsvm_return_fill(struct vsvm_mem *mem, const struct migrate_vma *arg
 	for (i = 0; i < args->npages; i++) {
 		if (i == at || !vsvm_return_wanted(args->src[i]))
 			continue;
-		folio = vma_alloc_folio(light, 0, args->vma,
-					args->start + (i << PAGE_SHIFT));
+		folio = vsvm_return_alloc(mem, light, 0, args->vma,
+					  args->start + (i << PAGE_SHIFT));
 		if (!folio) {
 			vsvm_mem_count(mem, VSVM_MEM_RETURN_FALLBACKS, 1);
 			break;
@@ -258,16 +241,26 @@ out:
 	return ret;
 }
 
-/* The cluster of @pages around the address of a fault */
+/*
+ * The cluster of @pages around the address of a fault, or that page alone if there
+ * is no memory for more
+ */
 static long vsvm_return_cluster(struct vsvm_mem *mem, struct vm_fault *vmf,
 				unsigned int pages, struct page *fault_page)
 {
 	unsigned long size = (unsigned long)pages << PAGE_SHIFT;
 	unsigned long start = ALIGN_DOWN(vmf->address, size);
+	unsigned long page = vmf->address & PAGE_MASK;
+	long ret;
 
-	return vsvm_return_range(mem, vmf->vma, max(start, vmf->vma->vm_start),
-				 min(start + size, vmf->vma->vm_end),
-				 vmf->address & PAGE_MASK, fault_page);
+	ret = vsvm_return_range(mem, vmf->vma, max(start, vmf->vma->vm_start),
+				min(start + size, vmf->vma->vm_end), page, fault_page);
+	if (ret == -ENOMEM && pages > 1) {
+		vsvm_mem_count(mem, VSVM_MEM_RETURN_FALLBACKS, 1);
+		ret = vsvm_return_range(mem, vmf->vma, page, page + PAGE_SIZE, page,
+					fault_page);
+	}
+	return ret;
 }
 
 /* A fault on a huge page that is mapped as such */
@@ -279,8 +272,8 @@ static long vsvm_return_huge(struct vsvm_mem *mem, struct vm_fault *vmf)
 	struct folio *new;
 	long ret;
 
-	new = vma_alloc_folio(GFP_TRANSHUGE | __GFP_NORETRY, HPAGE_PMD_ORDER, vmf->vma,
-			      start);
+	new = vsvm_return_alloc(mem, GFP_TRANSHUGE | __GFP_NORETRY, HPAGE_PMD_ORDER,
+				vmf->vma, start);
 	if (new) {
 		ret = vsvm_return_huge_vma(mem, vmf->vma, start, vmf->page, &new);
 		if (new)
@@ -306,6 +299,7 @@ static long vsvm_return_huge(struct vsvm_mem *mem, struct vm_fault *vmf)
 vm_fault_t vsvm_return_fault(struct vm_fault *vmf)
 {
 	struct vsvm_mem *mem = page_pgmap(vmf->page)->owner;
+	u64 t = local_clock();
 	long ret;
 
 	if (!folio_test_large(page_folio(vmf->page)))
@@ -319,8 +313,8 @@ vm_fault_t vsvm_return_fault(struct vm_fault *vmf)
 		 * and want this.
 		 */
 		ret = vsvm_return_cluster(mem, vmf, 1, vmf->page);
-	if (ret == -ENOMEM)
-		return VM_FAULT_OOM;
+	trace_vsvm_return(vmf->address, ret, local_clock() - t);
+	/* Not even for one page has memory been found */
 	if (ret < 0)
 		return VM_FAULT_SIGBUS;
 	if (ret) {
@@ -328,35 +322,6 @@ vm_fault_t vsvm_return_fault(struct vm_fault *vmf)
 		vsvm_mem_count(mem, VSVM_MEM_RETURNS, 1);
 	}
 	return 0;
-}
-
-/* see mem.h */
-long vsvm_mem_return(struct vsvm_mem *mem, struct vm_area_struct *vma,
-		     unsigned long start, unsigned long end)
-{
-	struct folio *new = NULL;
-	unsigned long next;
-	long ret, moved = 0;
-
-	mmap_assert_locked(vma->vm_mm);
-	for (; start < end; start = next, moved += ret) {
-		next = min(end, ALIGN(start + 1, HPAGE_PMD_SIZE));
-		ret = 0;
-		if (next - start == HPAGE_PMD_SIZE) {
-			if (!new)
-				new = vma_alloc_folio(GFP_TRANSHUGE | __GFP_NORETRY,
-						      HPAGE_PMD_ORDER, vma, start);
-			if (new)
-				ret = vsvm_return_huge_vma(mem, vma, start, NULL, &new);
-		}
-		if (ret <= 0)
-			ret = vsvm_return_range(mem, vma, start, next, start, NULL);
-		if (ret < 0)
-			break;
-	}
-	if (new)
-		folio_put(new);
-	return moved ?: min(ret, 0);
 }
 
 static void vsvm_return_mm(struct vsvm_mem *mem, struct mm_struct *mm)
@@ -432,7 +397,7 @@ static int vsvm_return_fill_pfns(struct vsvm_mem *mem, unsigned long *src,
 			src[i] &= ~MIGRATE_PFN_MIGRATE;
 			continue;
 		}
-		new = folio_alloc(gfp, 0);
+		new = vsvm_return_alloc(mem, gfp, 0, NULL, 0);
 		if (new)
 			dst[i] = vsvm_return_use(new);
 		else

@@ -32,18 +32,6 @@
 /* Times that a reference of somebody who only looks at the page is waited for */
 #define VSVM_HUGE_TRIES		10000
 
-/**
- * struct vsvm_huge - a huge page on its way
- * @folio: in device memory
- * @hold: references held besides those that core-mm knows of
- * @repaired: removals whose traces in the statistics are wiped out
- */
-struct vsvm_huge {
-	struct folio *folio;
-	unsigned int hold;
-	unsigned int repaired;
-};
-
 /* Mappings removed that were none.  Unmapped, or else meaningless */
 static unsigned int vsvm_huge_removed(const struct vsvm_huge *huge)
 {
@@ -112,11 +100,68 @@ static bool vsvm_huge_move(struct vsvm_huge *huge, struct folio *new,
 }
 
 /**
+ * vsvm_huge_collect() - take on a huge page that migrate_vma_setup() has collected
+ * @huge: zeroed, but may have the folio with a reference
+ * @args: given to it, for one block, with huge pages wanted
+ * @new: where to; set to NULL if it is used
+ *
+ * If it is one, there is a hold afterwards and a destination to copy to.  What
+ * follows is vsvm_huge_finish() in any case.
+ */
+void vsvm_huge_collect(struct vsvm_huge *huge, struct migrate_vma *args,
+		       struct folio **new)
+{
+	struct folio *folio;
+
+	if (!(args->src[0] & MIGRATE_PFN_MIGRATE) ||
+	    !(args->src[0] & MIGRATE_PFN_COMPOUND) || !migrate_pfn_to_page(args->src[0]))
+		return;
+	folio = page_folio(migrate_pfn_to_page(args->src[0]));
+	if (!folio_try_get(folio)) {
+		/* Freed in the moment before it could be held */
+		args->src[0] = 0;
+		return;
+	}
+	if (huge->folio)
+		folio_put(huge->folio);
+	huge->folio = folio;
+	huge->new = *new;
+	*new = NULL;
+	vsvm_huge_hold(huge);
+	args->dst[0] = vsvm_return_use(huge->new);
+}
+
+/**
+ * vsvm_huge_finish() - the rest of it: the data has been copied
+ * @mem: device memory
+ * @huge: see vsvm_huge_collect()
+ * @args: see there
+ *
+ * Return: the page has moved.
+ */
+bool vsvm_huge_finish(struct vsvm_mem *mem, struct vsvm_huge *huge,
+		      struct migrate_vma *args)
+{
+	bool moved = huge->hold && vsvm_huge_move(huge, huge->new, !!args->fault_page);
+
+	if (moved)
+		vsvm_mem_pages_left(mem, args->src, 1);
+	else
+		args->src[0] &= ~MIGRATE_PFN_MIGRATE;
+	migrate_vma_finalize(args);
+	if (huge->hold)
+		vsvm_huge_drop(huge, moved);
+	else if (huge->folio)
+		folio_put(huge->folio);
+	return moved;
+}
+
+/**
  * vsvm_return_huge_vma() - bring back a huge page that is mapped as such
  * @mem: device memory
  * @vma: mapping, under mmap_lock
  * @start: where the page is mapped
- * @fault_page: page that core-mm holds for a fault, or NULL
+ * @fault_page: page that core-mm holds for a fault
  * @new: where to; set to NULL if it was used
  *
  * Return: pages moved: all or none, which may have been mapped otherwise by now,
@@ -126,7 +171,7 @@ long vsvm_return_huge_vma(struct vsvm_mem *mem, struct vm_area_struct *vma,
 			  unsigned long start, struct page *fault_page,
 			  struct folio **new)
 {
-	struct vsvm_huge huge = {};
+	struct vsvm_huge huge = { .folio = page_folio(fault_page) };
 	struct migrate_vma args = {
 		.vma = vma,
 		.start = start,
@@ -137,7 +182,7 @@ long vsvm_return_huge_vma(struct vsvm_mem *mem, struct vm_area_struct *vma,
 		.fault_page = fault_page,
 	};
 	unsigned long *entries;
-	bool moved = false;
+	bool moved;
 
 	entries = kvcalloc(HPAGE_PMD_NR, 2 * sizeof(*entries),
 			   GFP_KERNEL | __GFP_NOWARN);
@@ -145,44 +190,16 @@ long vsvm_return_huge_vma(struct vsvm_mem *mem, struct vm_area_struct *vma,
 		return -ENOMEM;
 	args.src = entries;
 	args.dst = entries + HPAGE_PMD_NR;
-	if (fault_page) {
-		huge.folio = page_folio(fault_page);
-		folio_get(huge.folio);
-	}
+	folio_get(huge.folio);
 	if (migrate_vma_setup(&args)) {
-		if (huge.folio)
-			folio_put(huge.folio);
+		folio_put(huge.folio);
 		kvfree(entries);
 		return -EINVAL;
 	}
-
-	if ((args.src[0] & MIGRATE_PFN_MIGRATE) && (args.src[0] & MIGRATE_PFN_COMPOUND) &&
-	    migrate_pfn_to_page(args.src[0])) {
-		struct folio *folio = page_folio(migrate_pfn_to_page(args.src[0]));
-
-		if (folio_try_get(folio)) {
-			if (huge.folio)
-				folio_put(huge.folio);
-			huge.folio = folio;
-			vsvm_huge_hold(&huge);
-			args.dst[0] = vsvm_return_use(*new);
-			vsvm_return_copy_cpu(mem, args.src, args.dst, 1);
-			moved = vsvm_huge_move(&huge, *new, !!fault_page);
-			*new = NULL;
-		} else {
-			/* Freed in the moment before it could be held */
-			args.src[0] = 0;
-		}
-	}
-	if (moved)
-		vsvm_mem_pages_left(mem, args.src, 1);
-	else
-		args.src[0] &= ~MIGRATE_PFN_MIGRATE;
-	migrate_vma_finalize(&args);
+	vsvm_huge_collect(&huge, &args, new);
 	if (huge.hold)
-		vsvm_huge_drop(&huge, moved);
-	else if (huge.folio)
-		folio_put(huge.folio);
+		vsvm_return_copy_cpu(mem, args.src, args.dst, 1);
+	moved = vsvm_huge_finish(mem, &huge, &args);
 	kvfree(entries);
 	return moved ? HPAGE_PMD_NR : 0;
 }
@@ -251,7 +268,8 @@ long vsvm_return_huge_pfn(struct vsvm_mem *mem, unsigned long pfn)
 		return 0;
 	/* Not held while memory is allocated: a CPU may want the page */
 	folio_put(huge.folio);
-	new = folio_alloc(GFP_TRANSHUGE | __GFP_RETRY_MAYFAIL, HPAGE_PMD_ORDER);
+	new = vsvm_return_alloc(mem, GFP_TRANSHUGE | __GFP_RETRY_MAYFAIL,
+				HPAGE_PMD_ORDER, NULL, 0);
 	entries = kvcalloc(HPAGE_PMD_NR, 2 * sizeof(*entries),
 			   GFP_KERNEL | __GFP_NOWARN);
 	huge.folio = new && entries ? vsvm_huge_get(pfn) : NULL;

@@ -14,6 +14,7 @@
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/highmem.h>
+#include <linux/sched/clock.h>
 #include <linux/shrinker.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -24,6 +25,7 @@
 
 #include "hw/hw.h"
 #include "mem/bo_priv.h"
+#include "mem/mem_trace.h"
 
 /*
  * An importer may have mapped the same pages, and nothing here needs the CPU's
@@ -415,6 +417,30 @@ static int vsvm_bo_move_out(struct vsvm_bo *bo, bool evict,
 	return 0;
 }
 
+/* Out of VRAM: a chunk's pages to their processes, an object to system memory */
+static int vsvm_ttm_move_out(struct vsvm_bo *bo, bool evict,
+			     struct ttm_operation_ctx *ctx, struct ttm_resource *new)
+{
+	enum vsvm_evict_reason reason = READ_ONCE(bo->mem->stopped) ? VSVM_EVICT_STOP :
+					evict ? VSVM_EVICT_ROOM : VSVM_EVICT_SHARE;
+	unsigned long pages = 0;
+	u64 t = local_clock();
+	int err;
+
+	if (bo->chunk) {
+		err = vsvm_chunk_evict(bo->chunk, ctx, &pages);
+		if (!err)
+			ttm_bo_move_null(&bo->ttm, new);
+	} else {
+		err = vsvm_bo_move_out(bo, evict, ctx, new);
+		if (!err)
+			pages = bo->ttm.base.size >> PAGE_SHIFT;
+	}
+	trace_vsvm_evict(bo, bo->chunk, reason, bo->purged, pages,
+			 (u64)pages << PAGE_SHIFT, err, local_clock() - t);
+	return err;
+}
+
 static int vsvm_ttm_move(struct ttm_buffer_object *ttm, bool evict,
 			 struct ttm_operation_ctx *ctx, struct ttm_resource *new,
 			 struct ttm_place *hop)
@@ -422,17 +448,13 @@ static int vsvm_ttm_move(struct ttm_buffer_object *ttm, bool evict,
 	struct vsvm_bo *bo = to_vsvm_bo(ttm);
 	bool in = new->mem_type == TTM_PL_VRAM;
 	bool was_in = ttm->resource && ttm->resource->mem_type == TTM_PL_VRAM;
-	int err = 0;
 
-	if (bo->chunk && was_in && !in)
-		err = vsvm_chunk_evict(bo->chunk, ctx);
-	else if (!bo->chunk && in && !was_in)
+	if (was_in && !in)
+		return vsvm_ttm_move_out(bo, evict, ctx, new);
+	if (!bo->chunk && in && !was_in)
 		return vsvm_bo_move_in(bo, ctx, new);
-	else if (!bo->chunk && was_in && !in)
-		return vsvm_bo_move_out(bo, evict, ctx, new);
-	if (!err)
-		ttm_bo_move_null(ttm, new);
-	return err;
+	ttm_bo_move_null(ttm, new);
+	return 0;
 }
 
 static bool vsvm_ttm_eviction_valuable(struct ttm_buffer_object *ttm,
@@ -559,8 +581,11 @@ static unsigned long vsvm_shrink_scan(struct shrinker *shrinker,
 		if (ttm->priority >= VSVM_BO_PRIORITY)
 			break;
 		pages = bo->purgeable;
-		if (pages && !ttm->deleted && !vsvm_bo_purge(bo, &ctx))
+		if (pages && !ttm->deleted && !vsvm_bo_purge(bo, &ctx)) {
 			freed += pages;
+			trace_vsvm_evict(bo, false, VSVM_EVICT_SHRINK, true, pages,
+					 (u64)pages << PAGE_SHIFT, 0, 0);
+		}
 		if (freed >= sc->nr_to_scan)
 			break;
 	}

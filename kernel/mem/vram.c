@@ -112,6 +112,9 @@ static int vsvm_vram_alloc(struct ttm_resource_manager *man,
 	/* Evicting others would not help */
 	if (bo->base.size > man->size)
 		return -E2BIG;
+	if (vsvm_mem_shall_fail(container_of(bo->bdev, struct vsvm_mem, ttm),
+				VSVM_MEM_VRAM_FAIL))
+		return -ENOSPC;
 	vres = kzalloc_obj(*vres);
 	if (!vres)
 		return -ENOMEM;

@@ -2,10 +2,16 @@
 /*
  * Moving pages of the process to device memory, and back when asked to.
  *
- * Pages move in batches of several 2 MiB blocks.  A walk that changes nothing
- * tells first how many pages of each block are there to be moved, so that a
- * block with one page does not cost 2 MiB of device memory.  Room on the device
- * is made before mmap_lock is taken, since it may have to be taken from others.
+ * Pages move in *flights* of several 2 MiB blocks, two at a time: while the
+ * device copies one, the next is collected, or the one before is finished with.
+ * A walk over a *window* of several flights, which changes nothing, tells first
+ * how many pages of each block are there to be moved, so that a block with one
+ * page does not cost 2 MiB of device memory.
+ *
+ * From when pages are collected until they are finished with, mmap_lock is held:
+ * it keeps the mappings, and what core-mm needs to find its way back to them.
+ * Whoever waits for it gets it between two flights.  Others are evicted only
+ * with nothing aloft and without it.
  *
  * Whatever can move, moves.  What cannot - pinned, shared, no room - stays where
  * it lies and is mapped there.
@@ -14,409 +20,115 @@
  * needed, are not seen here: the owner of the device memory sees to that, with
  * no mirror and no VMA at hand.
  */
-#include <linux/gfp.h>
 #include <linux/hmm.h>
-#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/rmap.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "svm/svm_priv.h"
+#include "svm/svm_migrate.h"
 #include "svm/svm_trace.h"
 
-#define VSVM_MIGRATE_BLOCKS	4
-#define VSVM_MIGRATE_PAGES	(VSVM_MIGRATE_BLOCKS * VSVM_SVM_BLOCK_PAGES)
-/* Pieces that a block is made of when device memory is in pieces */
-#define VSVM_MIGRATE_PIECES	32
-#define VSVM_MIGRATE_LEAST_ORDER 0
-
-/**
- * struct vsvm_svm_room - contiguous device memory for a batch
- * @room: the device's handle
- * @order: log2 of pages
- * @used: pages given out, from the first on; all of it, or none, if @placed
- * @placed: page n is for page n of the block
- */
-struct vsvm_svm_room {
-	void *room;
-	unsigned int order;
-	unsigned int used;
-	bool placed;
-};
-
-/**
- * struct vsvm_svm_migration - a batch
- * @svm: mirror
- * @to_device: direction
- * @evict: others may be evicted for it
- * @start: first address
- * @end: one past the last
- * @want: pages of each block that are there to be moved
- * @room: for each block
- * @nrooms: of each block
- * @ncopies: of @copy
- * @moved: pages moved
- * @src: see struct migrate_vma
- * @dst: see there
- * @copy: what is to be copied
- */
-struct vsvm_svm_migration {
-	struct vsvm_svm *svm;
-	bool to_device;
-	bool evict;
-	unsigned long start;
-	unsigned long end;
-	unsigned int want[VSVM_MIGRATE_BLOCKS];
-	struct vsvm_svm_room room[VSVM_MIGRATE_BLOCKS][VSVM_MIGRATE_PIECES];
-	unsigned int nrooms[VSVM_MIGRATE_BLOCKS];
-	unsigned int ncopies;
-	unsigned long moved;
-	unsigned long src[VSVM_MIGRATE_PAGES];
-	unsigned long dst[VSVM_MIGRATE_PAGES];
-	struct vsvm_svm_copy copy[VSVM_MIGRATE_PAGES];
-};
+/* --- what is there --- */
 
 static bool vsvm_svm_pfn_on_device(const struct vsvm_svm *svm, unsigned long pfn)
 {
 	return pfn - svm->config.mem.first_pfn < svm->config.mem.npages;
 }
 
-/* Address of a page of a batch, and the block of the batch that it is in */
-static unsigned int vsvm_svm_batch_block(const struct vsvm_svm_migration *m,
-					 unsigned long address)
-{
-	return (address >> VSVM_SVM_BLOCK_SHIFT) - (m->start >> VSVM_SVM_BLOCK_SHIFT);
-}
-
-/* Count the pages of a batch that are there to be moved; a guess is good enough */
-static int vsvm_svm_batch_count(struct vsvm_svm_migration *m)
+/* Count what of a mapping is there to be moved; a guess is good enough */
+static unsigned int vsvm_svm_count_range(struct vsvm_svm_migration *m,
+					 struct hmm_range *range, bool *huge)
 {
 	struct vsvm_svm *svm = m->svm;
-	unsigned long a, next, i;
-	unsigned int total = 0;
+	unsigned long i, npages = (range->end - range->start) >> PAGE_SHIFT;
+	unsigned int want = 0;
+
+	memset(range->hmm_pfns, 0, npages * sizeof(*range->hmm_pfns));
+	if (hmm_range_fault(range))
+		return npages;
+	for (i = 0; i < npages; i++) {
+		unsigned long entry = range->hmm_pfns[i], pfn = entry & ~HMM_PFN_FLAGS;
+
+		if ((entry & HMM_PFN_VALID) && !is_zero_pfn(pfn) &&
+		    vsvm_svm_pfn_on_device(svm, pfn) != m->to_device)
+			want++;
+	}
+	*huge = want == VSVM_SVM_BLOCK_PAGES &&
+		hmm_pfn_to_map_order(range->hmm_pfns[0]) >= HPAGE_PMD_ORDER;
+	return want;
+}
+
+/* Count the pages of a window.  Only anonymous memory can move. */
+static int vsvm_svm_window_count(struct vsvm_svm_migration *m)
+{
+	struct vsvm_svm *svm = m->svm;
+	unsigned long a, next;
+	unsigned int b = 0;
+	int total = 0;
 
 	memset(m->want, 0, sizeof(m->want));
-	for (a = m->start; a < m->end; a = next) {
+	bitmap_zero(m->huge, VSVM_WINDOW_BLOCKS);
+	for (a = m->start; a < m->end; a = next, b++) {
 		struct vsvm_svm_notifier *n = vsvm_svm_notifier_get(svm, a);
-		unsigned int *want = &m->want[vsvm_svm_batch_block(m, a)];
 		struct hmm_range range = {
-			.start = a,
-			.hmm_pfns = m->src,
+			.hmm_pfns = m->flight[0]->src,
 			.dev_private_owner = svm->config.mem.owner,
 		};
-		int ret;
+		struct vm_area_struct *vma;
+		struct vma_iterator vmi;
+		bool huge = false;
 
 		if (IS_ERR(n))
 			return PTR_ERR(n);
 		next = min(m->end, ALIGN(a + 1, VSVM_SVM_BLOCK_SIZE));
-		range.end = next;
 		range.notifier = &n->mni;
 		range.notifier_seq = mmu_interval_read_begin(&n->mni);
-		memset(m->src, 0, ((next - a) >> PAGE_SHIFT) * sizeof(*m->src));
-		mmap_read_lock(svm->mm);
-		ret = hmm_range_fault(&range);
-		mmap_read_unlock(svm->mm);
-		for (i = 0; i < (next - a) >> PAGE_SHIFT; i++) {
-			unsigned long pfn = m->src[i] & ~HMM_PFN_FLAGS;
-
-			if (ret == -EBUSY ||
-			    ((m->src[i] & HMM_PFN_VALID) && !is_zero_pfn(pfn) &&
-			     vsvm_svm_pfn_on_device(svm, pfn) != m->to_device))
-				++*want;
+		if (!vsvm_svm_lock_mm(svm, VSVM_SVM_WAIT_LOCK))
+			return -EINTR;
+		vma_iter_init(&vmi, svm->mm, a);
+		for_each_vma_range(vmi, vma, next) {
+			if (!vma_is_anonymous(vma))
+				continue;
+			range.start = max(a, vma->vm_start);
+			range.end = min(next, vma->vm_end);
+			m->want[b] += vsvm_svm_count_range(m, &range, &huge);
 		}
-		total += *want;
+		mmap_read_unlock(svm->mm);
+		__assign_bit(b, m->huge, huge);
+		total += m->want[b];
 	}
 	return total;
 }
 
-static bool vsvm_svm_batch_add_room(struct vsvm_svm_migration *m, unsigned int b,
-				    unsigned int order, bool evict)
-{
-	const struct vsvm_svm_mem *mem = &m->svm->config.mem;
-	struct vsvm_svm_room *r = &m->room[b][m->nrooms[b]];
-	void *room = mem->ops->room_create(mem->priv, order, evict);
-
-	if (IS_ERR(room))
-		return false;
-	*r = (struct vsvm_svm_room) {
-		.room = room,
-		.order = order,
-		.placed = order == HPAGE_PMD_ORDER,
-	};
-	m->nrooms[b]++;
-	return true;
-}
-
-/*
- * Make room for a block.  In one piece if at all possible, taken from others if
- * need be; in several pieces if there is none; for some of it if there is no
- * more.
- */
-static void vsvm_svm_batch_make_room(struct vsvm_svm_migration *m, unsigned int b)
-{
-	unsigned int order = min_t(unsigned int, order_base_2(m->want[b]),
-				   HPAGE_PMD_ORDER);
-	unsigned int have = 0;
-
-	if (!m->want[b])
-		return;
-	if (vsvm_svm_batch_add_room(m, b, order, false))
-		return;
-	if (m->evict && vsvm_svm_batch_add_room(m, b, order, true))
-		return;
-	while (order-- > VSVM_MIGRATE_LEAST_ORDER) {
-		while (have < m->want[b] && m->nrooms[b] < VSVM_MIGRATE_PIECES &&
-		       vsvm_svm_batch_add_room(m, b, order, false))
-			have += 1u << order;
-		if (have >= m->want[b] || m->nrooms[b] == VSVM_MIGRATE_PIECES)
-			return;
-	}
-}
-
-static void vsvm_svm_batch_put_rooms(struct vsvm_svm_migration *m)
-{
-	unsigned int b, i;
-
-	for (b = 0; b < VSVM_MIGRATE_BLOCKS; b++) {
-		for (i = 0; i < m->nrooms[b]; i++)
-			m->svm->config.mem.ops->room_put(m->room[b][i].room);
-		m->nrooms[b] = 0;
-	}
-}
-
-/* A folio on the device for a page of the process, or NULL */
-static struct page *vsvm_svm_take_device(struct vsvm_svm_migration *m,
-					 unsigned long address, unsigned int order)
-{
-	const struct vsvm_svm_mem *mem = &m->svm->config.mem;
-	unsigned int b = vsvm_svm_batch_block(m, address);
-	unsigned int i;
-
-	for (i = 0; i < m->nrooms[b]; i++) {
-		struct vsvm_svm_room *r = &m->room[b][i];
-		unsigned int index = r->used;
-
-		if (order) {
-			if (r->order != order || r->used)
-				continue;
-			r->used = 1u << order;
-			return mem->ops->room_take(r->room, 0, order);
-		}
-		if (r->used >= 1u << r->order)
-			continue;
-		if (r->placed) {
-			/* Contiguous there as it is here: one leaf maps it all */
-			index = (address & (VSVM_SVM_BLOCK_SIZE - 1)) >> PAGE_SHIFT;
-			if (index < r->used)
-				continue;
-			r->used = index;
-		}
-		r->used++;
-		return mem->ops->room_take(r->room, index, 0);
-	}
-	return NULL;
-}
-
-/* A folio of system memory for one that is on the device, locked, or NULL */
-static struct page *vsvm_svm_take_system(struct vm_area_struct *vma,
-					 unsigned long address, unsigned int order)
-{
-	struct folio *folio;
-
-	folio = vma_alloc_folio(order ? GFP_TRANSHUGE : GFP_HIGHUSER_MOVABLE, order,
-				vma, address);
-	if (!folio)
-		return NULL;
-	folio_lock(folio);
-	return folio_page(folio, 0);
-}
-
-static struct page *vsvm_svm_take(struct vsvm_svm_migration *m,
-				  struct vm_area_struct *vma,
-				  unsigned long address, unsigned int order)
-{
-	if (m->to_device)
-		return vsvm_svm_take_device(m, address, order);
-	return vsvm_svm_take_system(vma, address, order);
-}
-
-static void vsvm_svm_batch_copy(struct vsvm_svm_migration *m, unsigned long from,
-				unsigned long to, unsigned int npages)
-{
-	struct vsvm_svm_copy *c = m->ncopies ? &m->copy[m->ncopies - 1] : NULL;
-	unsigned long system = m->to_device ? from : to;
-	unsigned long device = m->to_device ? to : from;
-
-	if (c && c->system + c->npages == system && c->device + c->npages == device &&
-	    c->npages + npages <= VSVM_SVM_BLOCK_PAGES) {
-		c->npages += npages;
-		return;
-	}
-	m->copy[m->ncopies++] = (struct vsvm_svm_copy) {
-		.system = system,
-		.device = device,
-		.npages = npages,
-	};
-}
-
-/* Find a destination for page @i of the batch.  Return: pages dealt with. */
-static unsigned int vsvm_svm_batch_place(struct vsvm_svm_migration *m,
-					 struct vm_area_struct *vma, unsigned int i)
-{
-	unsigned long address = m->start + ((unsigned long)i << PAGE_SHIFT);
-	struct page *from = migrate_pfn_to_page(m->src[i]);
-	unsigned int order, j, npages;
-	unsigned long write;
-	struct page *to;
-
-	/* Holes and the zero page are no memory yet */
-	if (!from || !(m->src[i] & MIGRATE_PFN_MIGRATE))
-		return 1;
-	order = m->src[i] & MIGRATE_PFN_COMPOUND ? folio_order(page_folio(from)) : 0;
-	npages = 1u << order;
-	write = m->src[i] & MIGRATE_PFN_WRITE;
-
-	to = vsvm_svm_take(m, vma, address, order);
-	if (to) {
-		m->dst[i] = migrate_pfn(page_to_pfn(to)) | write;
-		if (order)
-			m->dst[i] |= MIGRATE_PFN_COMPOUND;
-		vsvm_svm_batch_copy(m, page_to_pfn(from), page_to_pfn(to), npages);
-		return npages;
-	}
-	/* No huge page for a huge page: it is split, if all of it finds a place */
-	for (j = 0; order && j < npages; j++) {
-		to = vsvm_svm_take(m, vma, address + ((unsigned long)j << PAGE_SHIFT), 0);
-		if (!to)
-			break;
-		m->dst[i + j] = migrate_pfn(page_to_pfn(to)) | write;
-	}
-	if (!order || j < npages) {
-		while (j--) {
-			struct folio *folio = page_folio(migrate_pfn_to_page(m->dst[i + j]));
-
-			folio_unlock(folio);
-			folio_put(folio);
-			m->dst[i + j] = 0;
-		}
-		return npages;
-	}
-	for (j = 0; j < npages; j++)
-		vsvm_svm_batch_copy(m, page_to_pfn(from) + j,
-				    page_to_pfn(migrate_pfn_to_page(m->dst[i + j])),
-				    1);
-	return npages;
-}
+/* --- flights --- */
 
 /* The copy failed: give the destinations back, and the pages stay where they are */
-static void vsvm_svm_batch_undo(struct vsvm_svm_migration *m, unsigned int npages)
+static void vsvm_svm_flight_undo(struct vsvm_svm_flight *f)
 {
-	unsigned int i;
+	unsigned int i, npages = (f->end - f->start) >> PAGE_SHIFT;
 
 	for (i = 0; i < npages; i++) {
-		struct page *page = migrate_pfn_to_page(m->dst[i]);
+		struct page *page = migrate_pfn_to_page(f->dst[i]);
 
 		if (!page)
 			continue;
 		folio_unlock(page_folio(page));
 		folio_put(page_folio(page));
-		m->dst[i] = 0;
+		f->dst[i] = 0;
 	}
 }
 
-static void vsvm_svm_batch_account(struct vsvm_svm_migration *m, unsigned int npages,
-				   unsigned long collected)
+static unsigned long vsvm_svm_leg_moved(const struct vsvm_svm_leg *leg)
 {
-	unsigned long moved = 0;
-	unsigned int i;
+	unsigned long i, moved = 0;
 
-	for (i = 0; i < npages; i++) {
-		if (!(m->src[i] & MIGRATE_PFN_MIGRATE) || !m->dst[i])
-			continue;
-		moved += m->dst[i] & MIGRATE_PFN_COMPOUND ? VSVM_SVM_BLOCK_PAGES : 1;
-	}
-	m->moved += moved;
-	if (!m->to_device)
-		vsvm_svm_count(m->svm, VSVM_STAT_PREFETCHED, moved);
-	else
-		vsvm_svm_count(m->svm, VSVM_STAT_MIGRATED, moved);
-	if (collected > moved)
-		vsvm_svm_count(m->svm, VSVM_STAT_MIGRATE_FAILED, collected - moved);
-}
-
-/* Move what lies in one mapping, under mmap_lock */
-static void vsvm_svm_batch_vma(struct vsvm_svm_migration *m, struct vm_area_struct *vma,
-			       unsigned long start, unsigned long end)
-{
-	const struct vsvm_svm_mem *mem = &m->svm->config.mem;
-	unsigned int first = (start - m->start) >> PAGE_SHIFT;
-	unsigned int npages = (end - start) >> PAGE_SHIFT;
-	struct migrate_vma args = {
-		.vma = vma,
-		.start = start,
-		.end = end,
-		.src = m->src + first,
-		.dst = m->dst + first,
-		.flags = MIGRATE_VMA_SELECT_COMPOUND,
-	};
-	unsigned long collected = 0;
-	unsigned int i;
-
-	if (!vma_is_anonymous(vma))
-		return;
-	if (m->to_device) {
-		args.flags |= MIGRATE_VMA_SELECT_SYSTEM;
-		args.pgmap_owner = vsvm_svm_to_device_owner(m->svm);
-	} else {
-		args.flags |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-		args.pgmap_owner = mem->owner;
-	}
-	if (migrate_vma_setup(&args) || !args.cpages)
-		return;
-	m->ncopies = 0;
-	for (i = first; i < first + npages;) {
-		unsigned int n = vsvm_svm_batch_place(m, vma, i);
-
-		if (migrate_pfn_to_page(m->src[i]) && (m->src[i] & MIGRATE_PFN_MIGRATE))
-			collected += n;
-		i += n;
-	}
-	if (m->ncopies && mem->ops->copy(mem->priv, m->copy, m->ncopies, m->to_device))
-		vsvm_svm_batch_undo(m, first + npages);
-	migrate_vma_pages(&args);
-	vsvm_svm_batch_account(m, first + npages, collected);
-	migrate_vma_finalize(&args);
-	/* Counted: what the next mapping of the batch finds is its own */
-	memset(m->src + first, 0, npages * sizeof(*m->src));
-	memset(m->dst + first, 0, npages * sizeof(*m->dst));
-}
-
-static int vsvm_svm_batch(struct vsvm_svm_migration *m)
-{
-	struct vm_area_struct *vma;
-	struct vma_iterator vmi;
-	unsigned int b;
-	int ret;
-
-	ret = vsvm_svm_batch_count(m);
-	if (ret <= 0)
-		return ret;
-	if (m->to_device)
-		for (b = 0; b < VSVM_MIGRATE_BLOCKS; b++)
-			vsvm_svm_batch_make_room(m, b);
-
-	memset(m->src, 0, sizeof(m->src));
-	memset(m->dst, 0, sizeof(m->dst));
-	mmap_read_lock(m->svm->mm);
-	vma_iter_init(&vmi, m->svm->mm, m->start);
-	for_each_vma_range(vmi, vma, m->end)
-		vsvm_svm_batch_vma(m, vma, max(m->start, vma->vm_start),
-				   min(m->end, vma->vm_end));
-	mmap_read_unlock(m->svm->mm);
-	vsvm_svm_batch_put_rooms(m);
-	return 0;
+	for (i = 0; i < leg->args.npages; i++)
+		if ((leg->args.src[i] & MIGRATE_PFN_MIGRATE) && leg->args.dst[i])
+			moved += leg->args.dst[i] & MIGRATE_PFN_COMPOUND ?
+				VSVM_SVM_BLOCK_PAGES : 1;
+	return moved;
 }
 
 /* Remember which blocks have gone to the device, for the guard */
@@ -431,53 +143,351 @@ static void vsvm_svm_note_moved(struct vsvm_svm *svm, unsigned long start,
 	}
 }
 
+/* Collect what lies in one mapping.  Return: there is something to be moved. */
+static bool vsvm_svm_leg_collect(struct vsvm_svm_migration *m, struct vsvm_svm_flight *f,
+				 struct vsvm_svm_leg *leg, struct vm_area_struct *vma)
+{
+	const struct vsvm_svm_mem *mem = &m->svm->config.mem;
+	unsigned int first = (leg->start - f->start) >> PAGE_SHIFT;
+	unsigned int i, npages = (leg->end - leg->start) >> PAGE_SHIFT;
+
+	if (!m->to_device) {
+		unsigned int b = vsvm_svm_block_of(m->start, leg->start);
+
+		if (!leg->back)
+			leg->back = mem->ops->back_create(mem->priv);
+		return leg->back && mem->ops->back_begin(leg->back, vma, leg->start, leg->end,
+							 test_bit(b, m->huge));
+	}
+	leg->args = (struct migrate_vma) {
+		.vma = vma,
+		.start = leg->start,
+		.end = leg->end,
+		.src = f->src + first,
+		.dst = f->dst + first,
+		.pgmap_owner = vsvm_svm_to_device_owner(m->svm),
+		.flags = MIGRATE_VMA_SELECT_COMPOUND | MIGRATE_VMA_SELECT_SYSTEM,
+	};
+	if (migrate_vma_setup(&leg->args) || !leg->args.cpages) {
+		memset(f->src + first, 0, npages * sizeof(*f->src));
+		return false;
+	}
+	for (i = first; i < first + npages;)
+		i += vsvm_svm_room_place(m, f, i);
+	return true;
+}
+
+/*
+ * Collect a flight, from @start on, and have it copied; under mmap_lock, with
+ * room made.  It ends early where there are more mappings than it can take in.
+ */
+static void vsvm_svm_flight_begin(struct vsvm_svm_migration *m, struct vsvm_svm_flight *f)
+{
+	const struct vsvm_svm_mem *mem = &m->svm->config.mem;
+	unsigned long a, end, npages = (f->end - f->start) >> PAGE_SHIFT;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+
+	mmap_assert_locked(m->svm->mm);
+	if (m->to_device) {
+		memset(f->src, 0, npages * sizeof(*f->src));
+		memset(f->dst, 0, npages * sizeof(*f->dst));
+	}
+	f->ncopies = 0;
+	f->copying = NULL;
+	f->nlegs = 0;
+	vma_iter_init(&vmi, m->svm->mm, f->start);
+	for_each_vma_range(vmi, vma, f->end) {
+		if (!vma_is_anonymous(vma))
+			continue;
+		end = min(f->end, vma->vm_end);
+		for (a = max(f->start, vma->vm_start); a < end; ) {
+			struct vsvm_svm_leg *leg = &f->leg[f->nlegs];
+
+			if (f->nlegs == VSVM_FLIGHT_LEGS) {
+				f->end = a;
+				break;
+			}
+			leg->start = a;
+			/* The way back is by single blocks */
+			leg->end = m->to_device ? end :
+				min(end, ALIGN(a + 1, VSVM_SVM_BLOCK_SIZE));
+			a = leg->end;
+			if (vsvm_svm_leg_collect(m, f, leg, vma))
+				f->nlegs++;
+		}
+	}
+	if (f->ncopies) {
+		f->copying = mem->ops->copy_begin(mem->priv, f->copy, f->ncopies,
+						  m->to_device);
+		if (IS_ERR(f->copying)) {
+			f->copying = NULL;
+			vsvm_svm_flight_undo(f);
+		}
+	}
+	f->aloft = true;
+}
+
+/* Wait for the copies of a flight, and finish with it; under mmap_lock */
+static void vsvm_svm_flight_end(struct vsvm_svm_migration *m, struct vsvm_svm_flight *f)
+{
+	const struct vsvm_svm_mem *mem = &m->svm->config.mem;
+	unsigned long moved, total = 0;
+	unsigned int i;
+
+	if (!f || !f->aloft)
+		return;
+	if (f->copying && mem->ops->copy_end(f->copying))
+		vsvm_svm_flight_undo(f);
+	for (i = 0; i < f->nlegs; i++) {
+		struct vsvm_svm_leg *leg = &f->leg[i];
+
+		if (!m->to_device) {
+			total += mem->ops->back_end(leg->back);
+			continue;
+		}
+		migrate_vma_pages(&leg->args);
+		moved = vsvm_svm_leg_moved(leg);
+		migrate_vma_finalize(&leg->args);
+		if (moved)
+			vsvm_svm_note_moved(m->svm, leg->start, leg->end);
+		total += moved;
+	}
+	vsvm_svm_room_put_all(m, f);
+	f->aloft = false;
+	m->moved += total;
+	vsvm_svm_count(m->svm, m->to_device ? VSVM_STAT_MIGRATED : VSVM_STAT_PREFETCHED,
+		       total);
+}
+
+/* Finish with all flights, in order */
+static void vsvm_svm_land(struct vsvm_svm_migration *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < VSVM_FLIGHTS; i++)
+		vsvm_svm_flight_end(m, m->flight[(m->next + i) % VSVM_FLIGHTS]);
+}
+
+/* --- windows --- */
+
+/* The flight to use next: what it carries is finished with; under mmap_lock */
+static struct vsvm_svm_flight *vsvm_svm_flight_get(struct vsvm_svm_migration *m)
+{
+	struct vsvm_svm_flight **f = &m->flight[m->next];
+
+	if (!*f) {
+		*f = kvmalloc_obj(**f, GFP_KERNEL | __GFP_NOWARN);
+		if (*f) {
+			memset(*f, 0, offsetof(struct vsvm_svm_flight, src));
+		} else {
+			/* Then it is one after the other */
+			m->next = 0;
+			f = &m->flight[0];
+		}
+	}
+	m->next = (m->next + 1) % VSVM_FLIGHTS;
+	vsvm_svm_flight_end(m, *f);
+	return *f;
+}
+
+/* Where the next flight goes.  Return: false if there is nothing left to be moved. */
+static bool vsvm_svm_flight_plan(struct vsvm_svm_migration *m, unsigned long *start,
+				 unsigned long *end)
+{
+	unsigned int b;
+
+	while (*start < m->end && !m->want[vsvm_svm_block_of(m->start, *start)])
+		*start = ALIGN(*start + 1, VSVM_SVM_BLOCK_SIZE);
+	if (*start >= m->end)
+		return false;
+	*end = min(m->end, ALIGN_DOWN(*start, VSVM_SVM_BLOCK_SIZE) + VSVM_FLIGHT_SIZE);
+	for (b = 1; b < VSVM_FLIGHT_BLOCKS; b++) {
+		unsigned long block = ALIGN_DOWN(*start, VSVM_SVM_BLOCK_SIZE) +
+			b * VSVM_SVM_BLOCK_SIZE;
+
+		if (block < *end && !m->want[vsvm_svm_block_of(m->start, block)])
+			*end = block;
+	}
+	return true;
+}
+
+/*
+ * Make room for a flight.  mmap_lock is held, and may be dropped and taken again.
+ * Return: false if it could not be taken, for a fatal signal: then there is no room.
+ */
+static bool vsvm_svm_flight_make_room(struct vsvm_svm_migration *m,
+				      struct vsvm_svm_flight *f)
+{
+	bool enough = true;
+	unsigned int b;
+
+	for (b = 0; b < VSVM_FLIGHT_BLOCKS; b++)
+		if (ALIGN_DOWN(f->start, VSVM_SVM_BLOCK_SIZE) + b * VSVM_SVM_BLOCK_SIZE <
+		    f->end)
+			enough &= vsvm_svm_room_make(m, f, b, false);
+	if (enough)
+		return true;
+	vsvm_svm_land(m);
+	mmap_read_unlock(m->svm->mm);
+	for (b = 0; b < VSVM_FLIGHT_BLOCKS; b++)
+		if (ALIGN_DOWN(f->start, VSVM_SVM_BLOCK_SIZE) + b * VSVM_SVM_BLOCK_SIZE <
+		    f->end)
+			vsvm_svm_room_make(m, f, b, true);
+	if (vsvm_svm_lock_mm(m->svm, VSVM_SVM_WAIT_LOCK))
+		return true;
+	vsvm_svm_room_put_all(m, f);
+	return false;
+}
+
+static int vsvm_svm_window_state(struct vsvm_svm *svm)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return READ_ONCE(svm->stopped) ? -ESRCH : 0;
+}
+
+static int vsvm_svm_window_move(struct vsvm_svm_migration *m)
+{
+	struct mm_struct *mm = m->svm->mm;
+	unsigned long start, end;
+	int ret = 0;
+
+	if (!vsvm_svm_lock_mm(m->svm, VSVM_SVM_WAIT_LOCK))
+		return -EINTR;
+	for (start = m->start; vsvm_svm_flight_plan(m, &start, &end); start = end) {
+		struct vsvm_svm_flight *f;
+
+		ret = vsvm_svm_window_state(m->svm);
+		if (ret)
+			break;
+		cond_resched();
+		if (mmap_lock_is_contended(mm)) {
+			vsvm_svm_land(m);
+			mmap_read_unlock(mm);
+			if (!vsvm_svm_lock_mm(m->svm, VSVM_SVM_WAIT_LOCK))
+				return -EINTR;
+		}
+		f = vsvm_svm_flight_get(m);
+		f->start = start;
+		f->end = end;
+		if (m->to_device && !vsvm_svm_flight_make_room(m, f))
+			return -EINTR;
+		vsvm_svm_flight_begin(m, f);
+		end = f->end;
+	}
+	vsvm_svm_land(m);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
 /**
- * vsvm_svm_migrate() - move pages of a range
+ * vsvm_svm_migration_create() - get ready to move pages
+ * @svm: mirror, which has device memory
+ * @to_device: or back
+ * @evict: make room by evicting others
+ *
+ * Return: it, to be used by one thread, or NULL: no memory.  May sleep.
+ */
+struct vsvm_svm_migration *vsvm_svm_migration_create(struct vsvm_svm *svm,
+						     bool to_device, bool evict)
+{
+	struct vsvm_svm_migration *m = kzalloc_obj(*m);
+
+	if (!m)
+		return NULL;
+	m->svm = svm;
+	m->to_device = to_device;
+	m->evict = evict;
+	m->flight[0] = kvmalloc_obj(*m->flight[0]);
+	if (!m->flight[0]) {
+		kfree(m);
+		return NULL;
+	}
+	/* What is behind that is written before it is read */
+	memset(m->flight[0], 0, offsetof(struct vsvm_svm_flight, src));
+	return m;
+}
+
+/** vsvm_svm_migration_destroy() - the opposite; @m may be NULL; may sleep */
+void vsvm_svm_migration_destroy(struct vsvm_svm_migration *m)
+{
+	unsigned int i, j;
+
+	if (!m)
+		return;
+	for (i = 0; i < VSVM_FLIGHTS; i++) {
+		for (j = 0; m->flight[i] && j < VSVM_FLIGHT_LEGS; j++)
+			if (m->flight[i]->leg[j].back)
+				m->svm->config.mem.ops->back_destroy(m->flight[i]->leg[j].back);
+		kvfree(m->flight[i]);
+	}
+	kfree(m);
+}
+
+/**
+ * vsvm_svm_migrate_window() - move pages of a window
+ * @m: migration
+ * @start: first address
+ * @end: one past the last, no more than %VSVM_WINDOW_SIZE from the block of @start
+ * @reason: why
+ *
+ * Context: may sleep; the caller holds a reference to the users of the mm and
+ * no lock.
+ * Return: 0, or -ENOMEM for want of the driver's own memory, -EINTR, -ESRCH.
+ * That some or all could not move is no error.
+ */
+int vsvm_svm_migrate_window(struct vsvm_svm_migration *m, unsigned long start,
+			    unsigned long end, enum vsvm_svm_reason reason)
+{
+	unsigned long before = m->moved, moved;
+	u64 t = local_clock();
+	int ret, want;
+
+	m->start = start;
+	m->end = end;
+	want = vsvm_svm_window_count(m);
+	if (want <= 0)
+		return want;
+	ret = vsvm_svm_window_move(m);
+	moved = m->moved - before;
+	t = local_clock() - t;
+	if (want > moved && !ret)
+		vsvm_svm_count(m->svm, VSVM_STAT_MIGRATE_FAILED, want - moved);
+	vsvm_svm_count(m->svm, VSVM_STAT_MIGRATE_NS, t);
+	trace_vsvm_migrate(m->svm, start, end, m->to_device, reason, want, moved, t);
+	return ret;
+}
+
+/**
+ * vsvm_svm_migrate() - move pages of a range, for a fault
  * @svm: mirror
  * @start: first address
  * @end: one past the last
  * @to_device: or back
  * @evict: make room by evicting others
  *
- * Context: may sleep; the caller holds a reference to the users of the mm and
- * no lock.
- * Return: pages moved, or -ENOMEM for want of the driver's own memory, -EINTR,
- * -ESRCH.  That some or all could not move is no error.
+ * Context: as vsvm_svm_migrate_window().
+ * Return: pages moved, or an error as there.
  */
 long vsvm_svm_migrate(struct vsvm_svm *svm, unsigned long start, unsigned long end,
 		      bool to_device, bool evict)
 {
 	struct vsvm_svm_migration *m;
-	u64 t = local_clock();
-	long moved;
-	int ret = 0;
+	unsigned long next;
+	long ret = 0;
 
 	if (!svm->config.mem.npages)
 		return 0;
-	m = kvzalloc_obj(*m);
+	m = vsvm_svm_migration_create(svm, to_device, evict);
 	if (!m)
 		return -ENOMEM;
-	m->svm = svm;
-	m->to_device = to_device;
-	m->evict = evict;
-	for (; start < end && !ret; start = m->end) {
-		m->start = start;
-		m->end = min(end, ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE) +
-			     VSVM_MIGRATE_BLOCKS * VSVM_SVM_BLOCK_SIZE);
-		moved = m->moved;
-		ret = vsvm_svm_batch(m);
-		if (to_device && m->moved != moved)
-			vsvm_svm_note_moved(svm, m->start, m->end);
-		if (fatal_signal_pending(current))
-			ret = -EINTR;
-		else if (READ_ONCE(svm->stopped))
-			ret = -ESRCH;
-		cond_resched();
+	for (; start < end && !ret; start = next) {
+		next = min(end, ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE) + VSVM_WINDOW_SIZE);
+		ret = vsvm_svm_migrate_window(m, start, next, VSVM_SVM_BY_FAULT);
 	}
-	moved = m->moved;
-	kvfree(m);
-	t = local_clock() - t;
-	vsvm_svm_count(svm, VSVM_STAT_MIGRATE_NS, t);
-	trace_vsvm_migrate(svm, start, to_device, moved, t);
-	return ret < 0 ? ret : moved;
+	if (!ret)
+		ret = m->moved;
+	vsvm_svm_migration_destroy(m);
+	return ret;
 }

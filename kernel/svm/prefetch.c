@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "svm/svm_migrate.h"
 #include "svm/svm_serve.h"
 
 /* Map what is there of a part of a block.  0, -EINTR, -ESRCH, -ESTALE, -ENOMEM */
@@ -106,7 +107,7 @@ static unsigned long vsvm_svm_next_run(struct vsvm_svm *svm, unsigned long start
 
 	mmap_read_lock(svm->mm);
 	start = vsvm_svm_next_present(svm->mm, start, end);
-	last = min(end, ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE) + 8 * VSVM_SVM_BLOCK_SIZE);
+	last = min(end, ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE) + VSVM_WINDOW_SIZE);
 	for (next = start; next < last;) {
 		next = min(last, ALIGN(next + 1, VSVM_SVM_BLOCK_SIZE));
 		if (vsvm_svm_next_present(svm->mm, next,
@@ -118,24 +119,55 @@ static unsigned long vsvm_svm_next_run(struct vsvm_svm *svm, unsigned long start
 	return start;
 }
 
+/* Move the pages of a window and map what is there of it */
+static int vsvm_svm_prefetch_window(struct vsvm_svm *svm, unsigned long start,
+				    unsigned long end,
+				    const struct vsvm_svm_bounds *bounds,
+				    struct vsvm_svm_migration *m,
+				    struct vsvm_svm_scratch *scratch)
+{
+	unsigned long to;
+	int ret = 0;
+
+	if (m)
+		ret = vsvm_svm_migrate_window(m, start, end, VSVM_SVM_BY_PREFETCH);
+	for (; start < end && !ret; start = to) {
+		struct vsvm_svm_service s = {
+			.svm = svm,
+			.bounds = bounds,
+			.pfns = scratch->pfns,
+			.block = ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE),
+		};
+
+		to = min(end, s.block + VSVM_SVM_BLOCK_SIZE);
+		s.n = vsvm_svm_notifier_get(svm, start);
+		ret = IS_ERR(s.n) ? PTR_ERR(s.n) : vsvm_svm_map_present(&s, start, to);
+	}
+	return ret;
+}
+
 int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long end,
 		      const struct vsvm_svm_bounds *bounds,
 		      enum vsvm_svm_place place)
 {
+	struct vsvm_svm_migration *m = NULL;
 	struct vsvm_svm_scratch *scratch;
 	struct vsvm_svm_user user;
-	unsigned long next, to;
-	long ret = 0;
+	unsigned long next;
+	int ret = -ENOMEM;
 
 	if (!mmget_not_zero(svm->mm))
 		return -ESRCH;
-	scratch = kvmalloc_obj(*scratch);
-	if (!scratch) {
-		mmput(svm->mm);
-		return -ENOMEM;
-	}
 	vsvm_svm_enter(svm, &user);
-	while (start < end && ret >= 0) {
+	scratch = kvmalloc_obj(*scratch);
+	if (!scratch)
+		goto out;
+	if (place != VSVM_SVM_ANYWHERE && svm->config.mem.npages) {
+		m = vsvm_svm_migration_create(svm, place == VSVM_SVM_DEVICE, true);
+		if (!m)
+			goto out;
+	}
+	for (ret = 0; start < end && !ret; start = next) {
 		start = vsvm_svm_next_run(svm, start, end, &next);
 		if (start >= end)
 			break;
@@ -143,25 +175,13 @@ int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long e
 			ret = -EINTR;
 			break;
 		}
-		if (place != VSVM_SVM_ANYWHERE)
-			ret = vsvm_svm_migrate(svm, start, next,
-					       place == VSVM_SVM_DEVICE, true);
-		for (; start < next && ret >= 0; start = to) {
-			struct vsvm_svm_service s = {
-				.svm = svm,
-				.bounds = bounds,
-				.pfns = scratch->pfns,
-				.block = ALIGN_DOWN(start, VSVM_SVM_BLOCK_SIZE),
-			};
-
-			to = min(next, s.block + VSVM_SVM_BLOCK_SIZE);
-			s.n = vsvm_svm_notifier_get(svm, start);
-			ret = IS_ERR(s.n) ? PTR_ERR(s.n) :
-				vsvm_svm_map_present(&s, start, to);
-		}
+		ret = vsvm_svm_prefetch_window(svm, start, next, bounds, m, scratch);
+		cond_resched();
 	}
-	vsvm_svm_leave(svm, &user);
+out:
+	vsvm_svm_migration_destroy(m);
 	kvfree(scratch);
+	vsvm_svm_leave(svm, &user);
 	mmput(svm->mm);
-	return ret < 0 ? ret : 0;
+	return ret;
 }

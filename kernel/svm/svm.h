@@ -27,6 +27,7 @@
 
 struct mem_cgroup;
 struct mm_struct;
+struct vm_area_struct;
 struct vsvm_svm;
 
 /** enum vsvm_svm_stat - counters, see &struct drm_vsvm_stats for their meaning */
@@ -190,7 +191,8 @@ struct vsvm_svm_copy {
 struct vsvm_svm_mem_ops {
 	/**
 	 * @room_create: get 1 << @order pages, aligned to as many; from others if
-	 * @evict.  May sleep, no mmap_lock held.  ERR_PTR(-ENOMEM) if there are none.
+	 * @evict.  May sleep; mmap_lock may be held for reading, and folios be
+	 * locked, but not if @evict.  ERR_PTR(-ENOMEM) if there are none.
 	 */
 	void *(*room_create)(void *priv, unsigned int order, bool evict);
 	/** @room_take: a folio of it, locked, with one reference */
@@ -198,11 +200,31 @@ struct vsvm_svm_mem_ops {
 	/** @room_put: let go; pages taken keep what they need.  Any context. */
 	void (*room_put)(void *room);
 	/**
-	 * @copy: carry out copies and wait for them.  All succeed, or an error:
-	 * then the destination is undefined.  May sleep.
+	 * @copy_begin: have copies carried out.  May sleep; @copies is not used
+	 * after the return.
+	 * Return: a handle for @copy_end, or an ERR_PTR(): nothing was begun.
 	 */
-	int (*copy)(void *priv, const struct vsvm_svm_copy *copies,
-		    unsigned int count, bool to_device);
+	void *(*copy_begin)(void *priv, const struct vsvm_svm_copy *copies,
+			    unsigned int count, bool to_device);
+	/**
+	 * @copy_end: wait for them.  All succeed, or an error: then the
+	 * destination is undefined.  May sleep.
+	 */
+	int (*copy_end)(void *copying);
+	/** @back_create: get ready to bring pages back; NULL: no memory.  May sleep. */
+	void *(*back_create)(void *priv);
+	/**
+	 * @back_begin: begin to bring back what lies in [start, end), in one
+	 * 2 MiB block and in @vma, an anonymous mapping, under mmap_lock, which
+	 * is held until @back_end.  @huge: it is likely a huge page.  May sleep.
+	 * Return: false if there is nothing that can be moved.
+	 */
+	bool (*back_begin)(void *back, struct vm_area_struct *vma,
+			   unsigned long start, unsigned long end, bool huge);
+	/** @back_end: finish it.  Return: pages moved.  May sleep. */
+	unsigned long (*back_end)(void *back);
+	/** @back_destroy: nothing is begun */
+	void (*back_destroy)(void *back);
 };
 
 /**

@@ -167,6 +167,12 @@ static inline bool vsvm_svm_lock_mm(struct vsvm_svm *svm, enum vsvm_svm_wait wai
 	return !mmap_read_lock_killable(svm->mm);
 }
 
+/** enum vsvm_svm_reason - why pages are moved */
+enum vsvm_svm_reason {
+	VSVM_SVM_BY_FAULT,
+	VSVM_SVM_BY_PREFETCH,
+};
+
 /* migrate.c */
 long vsvm_svm_migrate(struct vsvm_svm *svm, unsigned long start, unsigned long end,
 		      bool to_device, bool evict);

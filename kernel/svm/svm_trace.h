@@ -48,22 +48,36 @@ TRACE_EVENT(vsvm_invalidate,
 		  __entry->leaves)
 );
 
+TRACE_DEFINE_ENUM(VSVM_SVM_BY_FAULT);
+TRACE_DEFINE_ENUM(VSVM_SVM_BY_PREFETCH);
+
 TRACE_EVENT(vsvm_migrate,
-	TP_PROTO(const void *mirror, unsigned long end, bool to_device, long pages, u64 ns),
-	TP_ARGS(mirror, end, to_device, pages, ns),
+	TP_PROTO(const void *mirror, unsigned long start, unsigned long end,
+		 bool to_device, int reason, long asked, long pages, u64 ns),
+	TP_ARGS(mirror, start, end, to_device, reason, asked, pages, ns),
 	TP_STRUCT__entry(__field(const void *, mirror)
+			 __field(unsigned long, start)
 			 __field(unsigned long, end)
 			 __field(bool, to_device)
+			 __field(int, reason)
+			 __field(long, asked)
 			 __field(long, pages)
 			 __field(u64, ns)),
 	TP_fast_assign(__entry->mirror = mirror;
+		       __entry->start = start;
 		       __entry->end = end;
 		       __entry->to_device = to_device;
+		       __entry->reason = reason;
+		       __entry->asked = asked;
 		       __entry->pages = pages;
 		       __entry->ns = ns;),
-	TP_printk("mirror=%p end=0x%lx to_device=%d pages=%ld ns=%llu",
-		  __entry->mirror, __entry->end, __entry->to_device, __entry->pages,
-		  __entry->ns)
+	TP_printk("mirror=%p start=0x%lx end=0x%lx to=%s reason=%s asked=%ld pages=%ld bytes=%lu ns=%llu",
+		  __entry->mirror, __entry->start, __entry->end,
+		  __entry->to_device ? "device" : "system",
+		  __print_symbolic(__entry->reason, { VSVM_SVM_BY_FAULT, "fault" },
+				   { VSVM_SVM_BY_PREFETCH, "prefetch" }),
+		  __entry->asked, __entry->pages,
+		  (unsigned long)__entry->pages << PAGE_SHIFT, __entry->ns)
 );
 
 #endif

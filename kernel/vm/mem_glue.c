@@ -2,12 +2,10 @@
 /*
  * Device memory, as the mirror wants to see it.
  */
-#include <linux/dma-fence.h>
-#include <linux/dma-mapping.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
-#include <drm/drm_device.h>
-
+#include "hw/hw.h"
 #include "mem/mem.h"
 #include "vm/vm_priv.h"
 
@@ -27,64 +25,91 @@ static void vsvm_glue_room_put(void *room)
 	vsvm_chunk_put(room);
 }
 
-/* Let the copy engines copy, and wait; all of system memory is mapped for DMA */
-static int vsvm_glue_copy(void *priv, const struct vsvm_svm_copy *copies,
-			  unsigned int count, bool to_device)
+/**
+ * struct vsvm_glue_copying - copies under way
+ * @transfer: what mem/ knows of them
+ * @copies: of @transfer
+ */
+struct vsvm_glue_copying {
+	struct vsvm_transfer transfer;
+	struct vsvm_hw_copy copies[];
+};
+
+static void *vsvm_glue_copy_begin(void *priv, const struct vsvm_svm_copy *copies,
+				  unsigned int count, bool to_device)
 {
-	enum dma_data_direction dir = to_device ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
-	struct vsvm_mem *mem = priv;
-	struct device *dev = vsvm_mem_device(mem);
-	struct dma_fence *fence;
-	struct vsvm_hw_copy *hw;
-	unsigned int i, mapped;
-	int err = 0;
+	struct vsvm_glue_copying *c = kvmalloc_flex(*c, copies, count);
+	unsigned int i;
+	int err;
 
-	hw = kvmalloc_objs(*hw, count);
-	if (!hw)
-		return -ENOMEM;
-	for (mapped = 0; mapped < count; mapped++) {
-		const struct vsvm_svm_copy *c = &copies[mapped];
-		u64 vram = vsvm_mem_page_offset(mem, pfn_to_page(c->device));
-		u32 bytes = c->npages << PAGE_SHIFT;
-		dma_addr_t bus;
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->transfer = (struct vsvm_transfer) {
+		.mem = priv,
+		.to_device = to_device,
+		.copies = c->copies,
+		.count = count,
+	};
+	for (i = 0; i < count; i++) {
+		u64 vram = vsvm_mem_page_offset(priv, pfn_to_page(copies[i].device));
+		u64 system = PFN_PHYS(copies[i].system);
 
-		bus = dma_map_phys(dev, PFN_PHYS(c->system), bytes, dir,
-				   DMA_ATTR_REQUIRE_COHERENT);
-		if (dma_mapping_error(dev, bus)) {
-			err = -EIO;
-			break;
-		}
-		hw[mapped] = (struct vsvm_hw_copy) {
-			.src = to_device ? bus : vram,
-			.dst = to_device ? vram : bus,
-			.bytes = bytes,
+		c->copies[i] = (struct vsvm_hw_copy) {
+			.src = to_device ? system : vram,
+			.dst = to_device ? vram : system,
+			.bytes = copies[i].npages << PAGE_SHIFT,
 			.flags = to_device ? VSVM_HW_COPY_DST_VRAM :
 					     VSVM_HW_COPY_SRC_VRAM,
 		};
 	}
-	if (!err) {
-		fence = vsvm_mem_copy(mem, hw, count);
-		if (IS_ERR(fence)) {
-			err = PTR_ERR(fence);
-		} else {
-			dma_fence_wait(fence, false);
-			err = dma_fence_get_status(fence);
-			err = err < 0 ? err : 0;
-			dma_fence_put(fence);
-		}
+	err = vsvm_transfer_begin(&c->transfer);
+	if (err) {
+		kvfree(c);
+		return ERR_PTR(err);
 	}
-	for (i = 0; i < mapped; i++)
-		dma_unmap_phys(dev, to_device ? hw[i].src : hw[i].dst, hw[i].bytes,
-			       dir, DMA_ATTR_REQUIRE_COHERENT);
-	kvfree(hw);
+	return c;
+}
+
+static int vsvm_glue_copy_end(void *copying)
+{
+	struct vsvm_glue_copying *c = copying;
+	int err = vsvm_transfer_end(&c->transfer);
+
+	kvfree(c);
 	return err;
+}
+
+static void *vsvm_glue_back_create(void *priv)
+{
+	return vsvm_back_create(priv);
+}
+
+static bool vsvm_glue_back_begin(void *back, struct vm_area_struct *vma,
+				 unsigned long start, unsigned long end, bool huge)
+{
+	return vsvm_back_begin(back, vma, start, end, huge);
+}
+
+static unsigned long vsvm_glue_back_end(void *back)
+{
+	return vsvm_back_end(back);
+}
+
+static void vsvm_glue_back_destroy(void *back)
+{
+	vsvm_back_destroy(back);
 }
 
 static const struct vsvm_svm_mem_ops vsvm_glue_ops = {
 	.room_create = vsvm_glue_room_create,
 	.room_take = vsvm_glue_room_take,
 	.room_put = vsvm_glue_room_put,
-	.copy = vsvm_glue_copy,
+	.copy_begin = vsvm_glue_copy_begin,
+	.copy_end = vsvm_glue_copy_end,
+	.back_create = vsvm_glue_back_create,
+	.back_begin = vsvm_glue_back_begin,
+	.back_end = vsvm_glue_back_end,
+	.back_destroy = vsvm_glue_back_destroy,
 };
 
 /** vsvm_vmm_mem_config() - what a mirror needs to know of device memory */

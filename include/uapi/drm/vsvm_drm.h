@@ -249,7 +249,7 @@ enum drm_vsvm_place {
 	DRM_VSVM_PLACE_SYSTEM = 2,
 };
 
-/** DRM_VSVM_BIND_READ_ONLY - MAP_MIRROR: the device may not write */
+/** DRM_VSVM_BIND_READ_ONLY - MAP_MIRROR, MAP_BO: the device may not write */
 #define DRM_VSVM_BIND_READ_ONLY		(1u << 0)
 /** DRM_VSVM_BIND_FORCE - UNMAP: zap what the device still maps */
 #define DRM_VSVM_BIND_FORCE		(1u << 1)
