@@ -22,6 +22,7 @@ extern struct kunit_suite vsvm_pt_engine_suite;
 
 /* device memory */
 extern struct kunit_suite vsvm_mem_copy_suite;
+extern struct kunit_suite vsvm_mem_vmap_suite;
 
 /* the accelerator */
 extern struct kunit_suite vsvm_hw_packet_suite;
