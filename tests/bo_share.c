@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
-#include <linux/udmabuf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,28 +54,6 @@ static int import_there(int fd, int dmabuf, uint32_t *handle)
 
 	*handle = arg.handle;
 	return ret;
-}
-
-/* A dma-buf of memory of a memfd, and that memory */
-static int make_udmabuf(size_t size, char **p)
-{
-	struct udmabuf_create create = { .size = size, .flags = UDMABUF_FLAGS_CLOEXEC };
-	int dev, fd;
-
-	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (dev < 0)
-		return -1;
-	create.memfd = (uint32_t)memfd_create("udmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	if (ftruncate((int)create.memfd, (off_t)size) ||
-	    fcntl((int)create.memfd, F_ADD_SEALS, F_SEAL_SHRINK)) {
-		close(dev);
-		return -1;
-	}
-	*p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, (int)create.memfd, 0);
-	fd = ioctl(dev, UDMABUF_CREATE, &create);
-	close((int)create.memfd);
-	close(dev);
-	return fd;
 }
 
 TEST_F(share, the_same_file_gets_the_same_object_back)
