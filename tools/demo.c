@@ -47,6 +47,10 @@ static const struct {
 		"Two vectors from malloc() are added into a third, that no one has touched:\n"
 		"the device faults its pages in, as a CPU would."
 	}, {
+		"device memory", "memory", demo_move,
+		"A buffer is moved to the device's own memory; the CPU touches a byte of it.\n"
+		"Then the device works on twice as much as it has memory for."
+	}, {
 		"fork and copy-on-write", "fork", demo_fork,
 		"The device has pages of the parent mapped when it forks, and writes to them\n"
 		"afterwards.  The child still has to see the old data, and may not use the\n"
@@ -153,6 +157,7 @@ static const struct {
 	ROW("pages mapped, 2 MiB", mapped_2m, 1),
 	ROW("  around a fault", around, 1),
 	ROW("pages populated", populated, 1),
+	ROW("pages moved to it", migrated, 1),
 	ROW("invalidations", invalidations, 1),
 	ROW("  zapped, 4 KiB", zapped_4k, 1),
 	ROW("  zapped, 2 MiB", zapped_2m, 1),
