@@ -26,6 +26,7 @@
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "svm/svm_migrate.h"
 #include "svm/svm_trace.h"
@@ -271,16 +272,36 @@ static void vsvm_svm_land(struct vsvm_svm_migration *m)
 
 /* --- windows --- */
 
+/*
+ * Memory for a flight.  For one of a single block it is little enough for the
+ * page allocator not to begin to reclaim for want of contiguous pages.
+ */
+static struct vsvm_svm_flight *vsvm_svm_flight_create(unsigned int blocks)
+{
+	unsigned int npages = blocks * VSVM_SVM_BLOCK_PAGES;
+	size_t size = sizeof(struct vsvm_svm_flight) +
+		npages * (2 * sizeof(unsigned long) + sizeof(struct vsvm_svm_copy));
+	struct vsvm_svm_flight *f;
+
+	f = blocks == 1 ? kvmalloc(size, GFP_KERNEL | __GFP_NOWARN) : vmalloc(size);
+	if (!f)
+		return NULL;
+	/* What is behind the struct is written before it is read */
+	memset(f, 0, sizeof(*f));
+	f->copy = (void *)(f + 1);
+	f->src = (void *)(f->copy + npages);
+	f->dst = f->src + npages;
+	return f;
+}
+
 /* The flight to use next: what it carries is finished with; under mmap_lock */
 static struct vsvm_svm_flight *vsvm_svm_flight_get(struct vsvm_svm_migration *m)
 {
 	struct vsvm_svm_flight **f = &m->flight[m->next];
 
 	if (!*f) {
-		*f = kvmalloc_obj(**f, GFP_KERNEL | __GFP_NOWARN);
-		if (*f) {
-			memset(*f, 0, offsetof(struct vsvm_svm_flight, src));
-		} else {
+		*f = vsvm_svm_flight_create(m->blocks);
+		if (!*f) {
 			/* Then it is one after the other */
 			m->next = 0;
 			f = &m->flight[0];
@@ -301,8 +322,9 @@ static bool vsvm_svm_flight_plan(struct vsvm_svm_migration *m, unsigned long *st
 		*start = ALIGN(*start + 1, VSVM_SVM_BLOCK_SIZE);
 	if (*start >= m->end)
 		return false;
-	*end = min(m->end, ALIGN_DOWN(*start, VSVM_SVM_BLOCK_SIZE) + VSVM_FLIGHT_SIZE);
-	for (b = 1; b < VSVM_FLIGHT_BLOCKS; b++) {
+	*end = min(m->end, ALIGN_DOWN(*start, VSVM_SVM_BLOCK_SIZE) +
+		   m->blocks * VSVM_SVM_BLOCK_SIZE);
+	for (b = 1; b < m->blocks; b++) {
 		unsigned long block = ALIGN_DOWN(*start, VSVM_SVM_BLOCK_SIZE) +
 			b * VSVM_SVM_BLOCK_SIZE;
 
@@ -386,11 +408,13 @@ static int vsvm_svm_window_move(struct vsvm_svm_migration *m)
  * @svm: mirror, which has device memory
  * @to_device: or back
  * @evict: make room by evicting others
+ * @blocks: of a flight at most, up to %VSVM_FLIGHT_BLOCKS
  *
  * Return: it, to be used by one thread, or NULL: no memory.  May sleep.
  */
 struct vsvm_svm_migration *vsvm_svm_migration_create(struct vsvm_svm *svm,
-						     bool to_device, bool evict)
+						     bool to_device, bool evict,
+						     unsigned int blocks)
 {
 	struct vsvm_svm_migration *m = kzalloc_obj(*m);
 
@@ -399,13 +423,12 @@ struct vsvm_svm_migration *vsvm_svm_migration_create(struct vsvm_svm *svm,
 	m->svm = svm;
 	m->to_device = to_device;
 	m->evict = evict;
-	m->flight[0] = kvmalloc_obj(*m->flight[0]);
+	m->blocks = blocks;
+	m->flight[0] = vsvm_svm_flight_create(blocks);
 	if (!m->flight[0]) {
 		kfree(m);
 		return NULL;
 	}
-	/* What is behind that is written before it is read */
-	memset(m->flight[0], 0, offsetof(struct vsvm_svm_flight, src));
 	return m;
 }
 
@@ -479,7 +502,8 @@ long vsvm_svm_migrate(struct vsvm_svm *svm, unsigned long start, unsigned long e
 
 	if (!svm->config.mem.npages)
 		return 0;
-	m = vsvm_svm_migration_create(svm, to_device, evict);
+	next = vsvm_svm_block_of(start, end - 1);
+	m = vsvm_svm_migration_create(svm, to_device, evict, next ? VSVM_FLIGHT_BLOCKS : 1);
 	if (!m)
 		return -ENOMEM;
 	for (; start < end && !ret; start = next) {

@@ -163,7 +163,8 @@ int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long e
 	if (!scratch)
 		goto out;
 	if (place != VSVM_SVM_ANYWHERE && svm->config.mem.npages) {
-		m = vsvm_svm_migration_create(svm, place == VSVM_SVM_DEVICE, true);
+		m = vsvm_svm_migration_create(svm, place == VSVM_SVM_DEVICE, true,
+					      VSVM_FLIGHT_BLOCKS);
 		if (!m)
 			goto out;
 	}

@@ -12,8 +12,6 @@
 
 /* What is collected and copied as one, and how many of these are under way */
 #define VSVM_FLIGHT_BLOCKS	2
-#define VSVM_FLIGHT_SIZE	(VSVM_FLIGHT_BLOCKS * VSVM_SVM_BLOCK_SIZE)
-#define VSVM_FLIGHT_PAGES	(VSVM_FLIGHT_BLOCKS * VSVM_SVM_BLOCK_PAGES)
 #define VSVM_FLIGHTS		2
 
 /* Mappings of the process that a flight can take in */
@@ -62,7 +60,7 @@ struct vsvm_svm_leg {
  * @leg: mappings
  * @nlegs: how many there are
  * @ncopies: of @copy
- * @src: see struct migrate_vma
+ * @src: see struct migrate_vma; this and what follows lies behind the struct
  * @dst: see there
  * @copy: what is to be copied
  */
@@ -76,9 +74,9 @@ struct vsvm_svm_flight {
 	struct vsvm_svm_leg leg[VSVM_FLIGHT_LEGS];
 	unsigned int nlegs;
 	unsigned int ncopies;
-	unsigned long src[VSVM_FLIGHT_PAGES];
-	unsigned long dst[VSVM_FLIGHT_PAGES];
-	struct vsvm_svm_copy copy[VSVM_FLIGHT_PAGES];
+	unsigned long *src;
+	unsigned long *dst;
+	struct vsvm_svm_copy *copy;
 };
 
 /**
@@ -86,6 +84,7 @@ struct vsvm_svm_flight {
  * @svm: mirror
  * @to_device: direction
  * @evict: others may be evicted for it
+ * @blocks: of a flight at most
  * @start: of the window
  * @end: one past it
  * @want: pages of each block of the window that are there to be moved
@@ -98,6 +97,7 @@ struct vsvm_svm_migration {
 	struct vsvm_svm *svm;
 	bool to_device;
 	bool evict;
+	unsigned int blocks;
 	unsigned long start;
 	unsigned long end;
 	unsigned int want[VSVM_WINDOW_BLOCKS];
@@ -115,7 +115,8 @@ static inline unsigned int vsvm_svm_block_of(unsigned long start, unsigned long 
 
 /* migrate.c */
 struct vsvm_svm_migration *vsvm_svm_migration_create(struct vsvm_svm *svm,
-						     bool to_device, bool evict);
+						     bool to_device, bool evict,
+						     unsigned int blocks);
 void vsvm_svm_migration_destroy(struct vsvm_svm_migration *m);
 int vsvm_svm_migrate_window(struct vsvm_svm_migration *m, unsigned long start,
 			    unsigned long end, enum vsvm_svm_reason reason);
