@@ -56,6 +56,26 @@ TEST_F(race, ping_pong_is_guarded)
 	EXPECT_EQ(-1, check_pattern(p, HUGE, 1));
 }
 
+/* What was asked for is no sign that the CPU wants it */
+TEST_F(race, prefetch_back_is_no_ping_pong)
+{
+	char *p = map_aligned(HUGE);
+	unsigned int i;
+
+	madvise(p, HUGE, MADV_NOHUGEPAGE);
+	fill_pattern(p, HUGE, 1);
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(0, vsvm_prefetch(self->t.vm, p, HUGE, DRM_VSVM_PLACE_DEVICE));
+		ASSERT_EQ(0, vsvm_prefetch(self->t.vm, p, HUGE, DRM_VSVM_PLACE_SYSTEM));
+	}
+	ASSERT_EQ(0, vsvm_bind_mirror(self->t.vm, (uintptr_t)p, HUGE,
+				      DRM_VSVM_BIND_MIGRATE | DRM_VSVM_BIND_REPLACE));
+	ASSERT_EQ(0, dev_store64(&self->t, p, test_pattern(1, 0)));
+	EXPECT_EQ(0, test_stats(&self->t).guarded);
+	EXPECT_EQ(9 * HUGE / 4096, test_stats(&self->t).migrated);
+	EXPECT_EQ(-1, check_pattern(p, HUGE, 1));
+}
+
 TEST_F(race, death_gives_device_memory_back)
 {
 	pid_t pid = fork();

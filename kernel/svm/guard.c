@@ -6,7 +6,8 @@
  * %VSVM_GUARD_WINDOW of having been moved to the device, for the
  * %VSVM_GUARD_LIMIT'th time in a row, faults of the device leave the block where
  * it is for %VSVM_GUARD_HOLD.  The CPU never waits, and a prefetch, which is a
- * request and not a guess, is carried out all the same.
+ * request and not a guess, is carried out all the same; one that brings pages
+ * back is no return, and ends the row.
  */
 #include <linux/jiffies.h>
 
@@ -26,6 +27,15 @@ static struct vsvm_svm_guard *vsvm_svm_guard(struct vsvm_svm_notifier *n,
 void vsvm_svm_guard_moved(struct vsvm_svm_notifier *n, unsigned long address)
 {
 	WRITE_ONCE(vsvm_svm_guard(n, address)->moved, (u32)jiffies | 1);
+}
+
+/** vsvm_svm_guard_forget() - a block is to go back because it was asked for; no locks */
+void vsvm_svm_guard_forget(struct vsvm_svm_notifier *n, unsigned long address)
+{
+	struct vsvm_svm_guard *g = vsvm_svm_guard(n, address);
+
+	WRITE_ONCE(g->moved, 0);
+	WRITE_ONCE(g->bounces, 0);
 }
 
 /** vsvm_svm_guard_returned() - pages are going back for the CPU; under the span's lock */

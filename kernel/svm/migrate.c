@@ -132,15 +132,19 @@ static unsigned long vsvm_svm_leg_moved(const struct vsvm_svm_leg *leg)
 	return moved;
 }
 
-/* Remember which blocks have gone to the device, for the guard */
+/* Tell the guard which blocks have gone to the device, or are brought back */
 static void vsvm_svm_note_moved(struct vsvm_svm *svm, unsigned long start,
-				unsigned long end)
+				unsigned long end, bool to_device)
 {
 	for (; start < end; start = ALIGN(start + 1, VSVM_SVM_BLOCK_SIZE)) {
 		struct vsvm_svm_notifier *n = vsvm_svm_notifier_get(svm, start);
 
-		if (!IS_ERR(n))
+		if (IS_ERR(n))
+			continue;
+		if (to_device)
 			vsvm_svm_guard_moved(n, start);
+		else
+			vsvm_svm_guard_forget(n, start);
 	}
 }
 
@@ -251,7 +255,7 @@ static void vsvm_svm_flight_end(struct vsvm_svm_migration *m, struct vsvm_svm_fl
 		moved = vsvm_svm_leg_moved(leg);
 		migrate_vma_finalize(&leg->args);
 		if (moved)
-			vsvm_svm_note_moved(m->svm, leg->start, leg->end);
+			vsvm_svm_note_moved(m->svm, leg->start, leg->end, true);
 		total += moved;
 	}
 	vsvm_svm_room_put_all(m, f);
@@ -472,6 +476,9 @@ int vsvm_svm_migrate_window(struct vsvm_svm_migration *m, unsigned long start,
 	want = vsvm_svm_window_count(m);
 	if (want <= 0)
 		return want;
+	/* Or what was asked for would look like the CPU wanting it */
+	if (!m->to_device)
+		vsvm_svm_note_moved(m->svm, start, end, false);
 	ret = vsvm_svm_window_move(m);
 	moved = m->moved - before;
 	t = local_clock() - t;

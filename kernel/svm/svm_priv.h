@@ -186,6 +186,7 @@ enum vsvm_svm_status vsvm_svm_exclusive(struct vsvm_svm_notifier *n,
 
 /* guard.c */
 void vsvm_svm_guard_moved(struct vsvm_svm_notifier *n, unsigned long address);
+void vsvm_svm_guard_forget(struct vsvm_svm_notifier *n, unsigned long address);
 void vsvm_svm_guard_returned(struct vsvm_svm_notifier *n, unsigned long start,
 			     unsigned long end);
 bool vsvm_svm_guard_holds(struct vsvm_svm_notifier *n, unsigned long address);
