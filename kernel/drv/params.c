@@ -29,9 +29,9 @@ static unsigned int queue_depth = 256;
 module_param(queue_depth, uint, 0644);
 MODULE_PARM_DESC(queue_depth, "Command buffers that a queue holds, 64 to 65536 (default 256)");
 
-static unsigned int tlb_sets = 256;
+static unsigned int tlb_sets = 1024;
 module_param(tlb_sets, uint, 0644);
-MODULE_PARM_DESC(tlb_sets, "Sets of four 4 KiB entries in each TLB, a power of two (default 256)");
+MODULE_PARM_DESC(tlb_sets, "Sets of four 4 KiB entries in each TLB, a power of two (default 1024)");
 
 static unsigned int tlb_huge_sets = 64;
 module_param(tlb_huge_sets, uint, 0644);

@@ -89,9 +89,19 @@ static __always_inline void *
 vsvm_hw_translate(struct vsvm_hw_engine *eng, u64 address, u8 access)
 {
 	const u64 needs = vsvm_hw_needs(access);
+	const u32 asid = eng->asid->asid;
 	struct vsvm_hw_tlb_way *way;
 
-	way = vsvm_hw_tlb_find(&eng->tlb.small, eng->asid->asid, address);
+	/* A tag that is there is good, whatever there is of 4 KiB */
+	way = vsvm_hw_tlb_find_hint(&eng->tlb, eng->tlb.hint[access != VSVM_HW_READ],
+				    asid, address);
+	if (way && (way->pte & needs) == needs) {
+		if (unlikely(eng->watched))
+			vsvm_hw_paranoid_use(eng, way, address);
+		eng->counters.hits++;
+		return way->base + (address & (BIT_ULL(VSVM_HW_HUGE_SHIFT) - 1));
+	}
+	way = vsvm_hw_tlb_find(&eng->tlb.small, asid, address);
 	if (likely(way && (way->pte & needs) == needs)) {
 		if (unlikely(eng->watched))
 			vsvm_hw_paranoid_use(eng, way, address);

@@ -277,6 +277,8 @@ struct vsvm_hw_engine_counters {
  * @hw: the device
  * @asid: of the context that runs
  * @tlb: translations
+ * @ahead: what a walk is about to put into the TLB; no array on the stack, which
+ *	would be cleared for every walk
  * @trouble: what stopped the last block
  * @counters: of the engine
  * @waiters: contexts with a WAIT that does not compare yet
@@ -298,6 +300,7 @@ struct vsvm_hw_engine {
 	struct vsvm_hw *hw ____cacheline_aligned_in_smp;
 	struct vsvm_hw_asid *asid;
 	struct vsvm_hw_tlb tlb;
+	struct vsvm_hw_tlb_way ahead[VSVM_HW_TLB_AHEAD];
 	struct vsvm_hw_trouble trouble;
 	struct vsvm_hw_engine_counters counters;
 	struct list_head waiters;

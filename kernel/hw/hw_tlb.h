@@ -68,12 +68,15 @@ struct vsvm_hw_tlb_table {
  * @huge: 2 MiB pages
  * @tables: level 1 tables; any invalidation of an address space drops all of it
  * @turn: owner: which table to replace next
+ * @hint: owner: the 2 MiB entry that was found last, for reading and for others:
+ *	where to look first.  Only the tag that is there says what it is worth
  */
 struct vsvm_hw_tlb {
 	struct vsvm_hw_tlb_part small;
 	struct vsvm_hw_tlb_part huge;
 	struct vsvm_hw_tlb_table tables[VSVM_HW_TABLES];
 	u32 turn;
+	u32 hint[2];
 };
 
 static __always_inline u64 vsvm_hw_tlb_tag(u64 page, u32 asid)
@@ -100,6 +103,18 @@ vsvm_hw_tlb_find(const struct vsvm_hw_tlb_part *part, u32 asid, u64 address)
 		if (READ_ONCE(part->tags[way]) == tag)
 			return &part->ways[way];
 	}
+	return NULL;
+}
+
+/** vsvm_hw_tlb_find_hint() - the entry of 2 MiB for an address if it is where it was last */
+static __always_inline struct vsvm_hw_tlb_way *
+vsvm_hw_tlb_find_hint(const struct vsvm_hw_tlb *tlb, u32 hint, u32 asid, u64 address)
+{
+	const struct vsvm_hw_tlb_part *part = &tlb->huge;
+
+	if (READ_ONCE(part->tags[hint]) ==
+	    vsvm_hw_tlb_tag(address >> VSVM_HW_HUGE_SHIFT, asid))
+		return &part->ways[hint];
 	return NULL;
 }
 

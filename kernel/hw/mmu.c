@@ -250,29 +250,18 @@ static void fill(struct vsvm_hw_engine *eng, struct vsvm_hw_tlb_table *table,
 			 &asid->started, seen);
 }
 
-/** vsvm_hw_translate_slow() - vsvm_hw_translate() when the 4 KiB part does not know */
-void *vsvm_hw_translate_slow(struct vsvm_hw_engine *eng, u64 address, u8 access)
+/* The TLB does not know: walk.  Apart, so that who finds something pays for none of it. */
+static noinline void *translate_walk(struct vsvm_hw_engine *eng,
+				     struct vsvm_hw_tlb_table *table, u64 address,
+				     u8 access)
 {
-	struct vsvm_hw_tlb_way ways[VSVM_HW_TLB_AHEAD];
+	struct vsvm_hw_tlb_way *ways = eng->ahead;
 	struct vsvm_hw_asid *asid = eng->asid;
 	const u64 needs = vsvm_hw_needs(access);
-	struct vsvm_hw_tlb_table *table;
-	struct vsvm_hw_tlb_way *way;
 	struct vsvm_hw_walk walk;
 	u64 generation;
 	s64 seen;
 	u8 kind;
-
-	/* where there is a level 1 table there is no leaf of 2 MiB */
-	table = vsvm_hw_tlb_table(&eng->tlb, asid->asid, address);
-	way = table ? NULL :
-	      vsvm_hw_tlb_find(&eng->tlb.huge, asid->asid, address);
-	if (way && (way->pte & needs) == needs) {
-		if (unlikely(eng->watched))
-			vsvm_hw_paranoid_use(eng, way, address);
-		eng->counters.hits++;
-		return way->base + (address & (BIT_ULL(VSVM_HW_HUGE_SHIFT) - 1));
-	}
 
 	eng->counters.misses++;
 	/*
@@ -312,6 +301,28 @@ void *vsvm_hw_translate_slow(struct vsvm_hw_engine *eng, u64 address, u8 access)
 	if (walk.huge)
 		return walk.base + (address & (BIT_ULL(VSVM_HW_HUGE_SHIFT) - 1));
 	return walk.base + offset_in_page(address);
+}
+
+/** vsvm_hw_translate_slow() - vsvm_hw_translate() when the 4 KiB part does not know */
+void *vsvm_hw_translate_slow(struct vsvm_hw_engine *eng, u64 address, u8 access)
+{
+	struct vsvm_hw_asid *asid = eng->asid;
+	const u64 needs = vsvm_hw_needs(access);
+	struct vsvm_hw_tlb_table *table;
+	struct vsvm_hw_tlb_way *way;
+
+	/* where there is a level 1 table there is no leaf of 2 MiB */
+	table = vsvm_hw_tlb_table(&eng->tlb, asid->asid, address);
+	if (table)
+		return translate_walk(eng, table, address, access);
+	way = vsvm_hw_tlb_find(&eng->tlb.huge, asid->asid, address);
+	if (unlikely(!way || (way->pte & needs) != needs))
+		return translate_walk(eng, NULL, address, access);
+	eng->tlb.hint[access != VSVM_HW_READ] = way - eng->tlb.huge.ways;
+	if (unlikely(eng->watched))
+		vsvm_hw_paranoid_use(eng, way, address);
+	eng->counters.hits++;
+	return way->base + (address & (BIT_ULL(VSVM_HW_HUGE_SHIFT) - 1));
 }
 
 /* Wait until the section that @eng may be in has ended. */
