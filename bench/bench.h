@@ -156,6 +156,26 @@ size_t bench_available(void);
 /* Pages that the process has */
 size_t bench_resident(void *p, size_t size);
 
+/* --- yardsticks: each skips the load where the machine does not have it --- */
+
+/* vsvm-bench.ko, with device memory for so many bytes */
+int bench_yard_open(size_t size);
+/* Times in ns.  The kernel's own memcpy() on the pages */
+double bench_yard_memcpy(int fd, void *dst, const void *src, size_t size);
+/* The least that core-mm asks for to migrate pages of 4 KiB */
+double bench_yard_migrate(int fd, void *p, size_t size, bool to_device);
+/* The copy engines alone, without anything being migrated */
+double bench_yard_engine(int fd, void *p, size_t size, bool to_device);
+
+/* The kernel's test_hmm.ko */
+int bench_peer_open(void);
+/*
+ * It reads what it has migrated back for verification, to copy; *verify: how much
+ * of the time a read like that takes
+ */
+double bench_peer_to_device(int fd, void *p, void *copy, size_t size, double *verify);
+double bench_peer_to_system(int fd, void *p, size_t size);
+
 /* --- the device --- */
 
 #define BENCH_QUEUES	4

@@ -7,9 +7,9 @@ bench_src := $(sort $(wildcard bench/*.c))
 bench_obj := $(bench_src:%.c=$(BUILD)/%.o)
 
 $(bench_obj): $(BUILD)/bench/%.o: bench/%.c $(wildcard bench/*.h) $(VSVM_HEADERS) \
-		bench/build.mk lib/build.mk
+		kernel/bench/vsvm_bench.h bench/build.mk lib/build.mk
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(VSVM_WARNINGS) $(VSVM_CPPFLAGS) -pthread -c -o $@ $<
+	$(CC) $(CFLAGS) $(VSVM_WARNINGS) $(VSVM_CPPFLAGS) -Ikernel -pthread -c -o $@ $<
 
 $(BUILD)/bench/vsvm-bench: $(bench_obj) $(VSVM_STATIC)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(bench_obj) $(VSVM_STATIC) -pthread -lm

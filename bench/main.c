@@ -166,6 +166,7 @@ static int run_load(struct bench *b, const struct bench_load *load)
 		;
 	/* Whatever became of it */
 	machine_restore();
+	yardsticks_unload();
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	fprintf(stderr, "vsvm-bench: ended by signal %d%s\n", WTERMSIG(status),

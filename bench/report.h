@@ -45,6 +45,9 @@ struct report {
 void machine_init(void);
 void machine_restore(void);
 
+/* yardstick.c: unload what loads have loaded */
+void yardsticks_unload(void);
+
 void report_init(struct report *r);
 void report_free(struct report *r);
 /* Take over the rows of a load, and print them */
