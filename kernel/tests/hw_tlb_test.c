@@ -180,6 +180,28 @@ static void tlb_drop_sweep(struct kunit *test)
 }
 
 /* A page in the middle of a 2 MiB entry takes all of it away. */
+/* Where an entry was last is worth what the tag there says, and no more. */
+static void tlb_hint(struct kunit *test)
+{
+	struct tlb_test *t = test->priv;
+	struct vsvm_hw_tlb_part *huge = &t->tlb.huge;
+	struct vsvm_hw_tlb_way *way;
+	u32 hint;
+
+	fill(t, huge, 1, BASE, 4);
+	way = vsvm_hw_tlb_find(huge, 1, BASE);
+	KUNIT_ASSERT_NOT_NULL(test, way);
+	hint = way - huge->ways;
+	KUNIT_EXPECT_PTR_EQ(test, way, vsvm_hw_tlb_find_hint(&t->tlb, hint, 1,
+							     BASE + SZ_2M - 1));
+	KUNIT_EXPECT_NULL(test, vsvm_hw_tlb_find_hint(&t->tlb, hint, 2, BASE));
+	KUNIT_EXPECT_NULL(test, vsvm_hw_tlb_find_hint(&t->tlb, hint, 1, BASE + SZ_2M));
+	KUNIT_EXPECT_NULL(test, vsvm_hw_tlb_find_hint(&t->tlb, hint, 1, BASE - 1));
+	vsvm_hw_tlb_drop(&t->tlb, 1, BASE + SZ_1M, BASE + SZ_1M + SZ_4K);
+	KUNIT_EXPECT_NULL(test, vsvm_hw_tlb_find_hint(&t->tlb, hint, 1, BASE));
+	KUNIT_EXPECT_NULL(test, vsvm_hw_tlb_find_hint(&t->tlb, hint, 0, 0));
+}
+
 static void tlb_drop_huge(struct kunit *test)
 {
 	struct tlb_test *t = test->priv;
@@ -266,6 +288,7 @@ static struct kunit_case vsvm_hw_tlb_cases[] = {
 	KUNIT_CASE(tlb_replace),
 	KUNIT_CASE(tlb_drop),
 	KUNIT_CASE(tlb_drop_sweep),
+	KUNIT_CASE(tlb_hint),
 	KUNIT_CASE(tlb_drop_huge),
 	KUNIT_CASE(tlb_late_fill),
 	KUNIT_CASE(tlb_fill_many),
