@@ -85,16 +85,10 @@ static int vsvm_svm_fault_now(struct vm_area_struct *vma, unsigned long address,
 	return ret & VM_FAULT_RETRY ? -EAGAIN : 0;
 }
 
-/*
- * Fault in one page of the process, under mmap_lock, which may be dropped and
- * taken again if @wait.
- */
-static enum vsvm_svm_status
-vsvm_svm_populate_one(struct vsvm_svm_service *s, unsigned long address,
-		      bool write, bool wait)
+enum vsvm_svm_status vsvm_svm_fault_in(struct mm_struct *mm, unsigned long address,
+				       bool write, bool wait)
 {
 	unsigned int flags = FAULT_FLAG_REMOTE;
-	struct mm_struct *mm = s->svm->mm;
 	struct vm_area_struct *vma;
 	bool unlocked = false;
 	int err;
@@ -170,8 +164,8 @@ bool vsvm_svm_populate(struct vsvm_svm_service *s)
 				continue;
 			if (!t)
 				t = local_clock();
-			status = vsvm_svm_populate_one(s, r->address, r->access,
-						       s->wait == VSVM_SVM_WAIT_USER);
+			status = vsvm_svm_fault_in(s->svm->mm, r->address, r->access,
+						   s->wait == VSVM_SVM_WAIT_USER);
 			if (status != VSVM_SVM_OK) {
 				r->status = status;
 				continue;
@@ -223,8 +217,9 @@ bool vsvm_svm_populate_ahead(struct vsvm_svm_service *s)
 			break;
 		if (vsvm_svm_present(s->pfns[page], last->access))
 			continue;
-		if (vsvm_svm_populate_one(s, s->block + ((unsigned long)page << PAGE_SHIFT),
-					  last->access, false) != VSVM_SVM_OK)
+		if (vsvm_svm_fault_in(s->svm->mm,
+				      s->block + ((unsigned long)page << PAGE_SHIFT),
+				      last->access, false) != VSVM_SVM_OK)
 			break;
 		done++;
 		cond_resched();

@@ -134,50 +134,25 @@ static bool vsvm_svm_contiguous(const struct vsvm_svm_service *s)
 	return true;
 }
 
-/* Take out of a walk what is refused */
-static void vsvm_svm_refuse(struct vsvm_svm_service *s, unsigned long start,
-			    unsigned long end)
-{
-	struct vm_area_struct *vma;
-	struct vma_iterator vmi;
-	unsigned long a;
-
-	vma_iter_init(&vmi, s->svm->mm, start);
-	for_each_vma_range(vmi, vma, end) {
-		if (!vsvm_svm_refused(vma))
-			continue;
-		for (a = max(start, vma->vm_start); a < min(end, vma->vm_end);
-		     a += PAGE_SIZE)
-			s->pfns[vsvm_svm_index(s, a)] = HMM_PFN_ERROR;
-	}
-}
-
 /*
  * Walk the process' page table, under mmap_lock.  -EBUSY: an invalidation came
  * in between.
  */
 int vsvm_svm_snapshot(struct vsvm_svm_service *s)
 {
-	struct hmm_range range = {
-		.notifier = &s->n->mni,
-		.notifier_seq = s->look.seq,
-		.dev_private_owner = s->svm->config.mem.owner,
-	};
+	struct vm_area_struct *hint = NULL;
 	unsigned long begin, end, i;
 	u64 t = local_clock();
 	int ret = 0;
 
-	mmap_assert_locked(s->svm->mm);
 	s->huge_pfn = 0;
 	for_each_set_bitrange(begin, end, s->want, VSVM_SVM_BLOCK_PAGES) {
-		memset(&s->pfns[begin], 0, (end - begin) * sizeof(*s->pfns));
-		range.start = s->block + (begin << PAGE_SHIFT);
-		range.end = s->block + (end << PAGE_SHIFT);
-		range.hmm_pfns = &s->pfns[begin];
-		ret = hmm_range_fault(&range);
+		ret = vsvm_svm_walk(&s->n->mni, s->look.seq, s->svm->config.mem.owner,
+				    s->block + (begin << PAGE_SHIFT),
+				    s->block + (end << PAGE_SHIFT),
+				    &s->pfns[begin], &hint);
 		if (ret)
 			break;
-		vsvm_svm_refuse(s, range.start, range.end);
 		vsvm_svm_count(s->svm, VSVM_STAT_SNAPSHOTS, 1);
 		/* An entry that maps the whole block says all there is to say of it */
 		i = begin;

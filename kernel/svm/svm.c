@@ -170,8 +170,9 @@ bool vsvm_svm_stopped(const struct vsvm_svm *svm)
 	return READ_ONCE(svm->stopped);
 }
 
-int vsvm_svm_walk_spans(struct vsvm_svm *svm, unsigned long start,
-			unsigned long end, vsvm_svm_span_fn fn, void *arg)
+static int vsvm_svm_each_span(struct vsvm_svm *svm, unsigned long start,
+			      unsigned long end, vsvm_svm_span_fn fn, void *arg,
+			      bool block)
 {
 	unsigned long size = svm->config.span_size;
 	struct vsvm_svm_notifier *n;
@@ -186,17 +187,35 @@ int vsvm_svm_walk_spans(struct vsvm_svm *svm, unsigned long start,
 	while ((n = vsvm_svm_notifier_find(svm, &index, last))) {
 		struct vsvm_svm_span *span = n->span;
 
-		mutex_lock(&span->lock);
+		if (block) {
+			mutex_lock(&span->lock);
+		} else if (!mutex_trylock(&span->lock)) {
+			ret = -EAGAIN;
+			break;
+		}
 		ret = fn(span, max(start, span->start), min(end, span->end), arg);
 		mutex_unlock(&span->lock);
 		if (ret || index++ == last)
 			break;
-		cond_resched();
+		if (block)
+			cond_resched();
 	}
 	srcu_read_unlock(&svm->users, user);
 	return ret;
 }
+
+int vsvm_svm_walk_spans(struct vsvm_svm *svm, unsigned long start,
+			unsigned long end, vsvm_svm_span_fn fn, void *arg)
+{
+	return vsvm_svm_each_span(svm, start, end, fn, arg, true);
+}
 EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_walk_spans);
+
+int vsvm_svm_try_spans(struct vsvm_svm *svm, unsigned long start,
+		       unsigned long end, vsvm_svm_span_fn fn, void *arg)
+{
+	return vsvm_svm_each_span(svm, start, end, fn, arg, false);
+}
 
 struct vsvm_svm_zap {
 	struct vsvm_svm *svm;

@@ -27,6 +27,7 @@
 
 struct mem_cgroup;
 struct mm_struct;
+struct mmu_interval_notifier;
 struct vm_area_struct;
 struct vsvm_svm;
 
@@ -302,6 +303,7 @@ struct vsvm_svm_request {
  * @read_only: never map writable
  * @migrate: move pages to device memory before they are mapped
  * @offset: the driver's own
+ * @object: the driver's own
  * @epoch: the bounds hold as long as this reads @seen under the span's lock
  * @seen: value when they were looked up
  */
@@ -311,6 +313,7 @@ struct vsvm_svm_bounds {
 	bool read_only;
 	bool migrate;
 	u64 offset;
+	void *object;
 	const u32 *epoch;
 	u32 seen;
 };
@@ -478,6 +481,10 @@ typedef int (*vsvm_svm_span_fn)(struct vsvm_svm_span *span, unsigned long start,
 int vsvm_svm_walk_spans(struct vsvm_svm *svm, unsigned long start,
 			unsigned long end, vsvm_svm_span_fn fn, void *arg);
 
+/** vsvm_svm_try_spans() - the same without sleeping; -EAGAIN if a lock is taken */
+int vsvm_svm_try_spans(struct vsvm_svm *svm, unsigned long start,
+		       unsigned long end, vsvm_svm_span_fn fn, void *arg);
+
 /**
  * vsvm_svm_page_dirty() - tell core-mm that the device has written pages
  * @pfn: first
@@ -488,6 +495,56 @@ int vsvm_svm_walk_spans(struct vsvm_svm *svm, unsigned long start,
  * that is, and under the span's lock.  Atomic.
  */
 void vsvm_svm_page_dirty(unsigned long pfn, unsigned long npages);
+
+/**
+ * vsvm_svm_walk() - look at a process' page table
+ * @mni: notifier that watches the range
+ * @seq: its sequence, from before
+ * @owner: of device-private pages that may be told of
+ * @start: first address
+ * @end: one past the last
+ * @pfns: out: a word a page, as hmm_range_fault() fills them in
+ * @hint: in, out: a mapping seen under the same lock; or NULL
+ *
+ * Asks for nothing and faults nothing in.  Memory that is not for devices is an
+ * error in @pfns.  Under mmap_lock.
+ * Return: 0, or -EBUSY: an invalidation came in between.
+ */
+int vsvm_svm_walk(struct mmu_interval_notifier *mni, unsigned long seq, void *owner,
+		  unsigned long start, unsigned long end, unsigned long *pfns,
+		  struct vm_area_struct **hint);
+
+/**
+ * vsvm_svm_fault_in() - have a process fault in one page
+ * @mm: the process, with a reference to its users
+ * @address: page aligned
+ * @write: for writing
+ * @wait: for I/O and user space too; else it is %VSVM_SVM_SLOW that would
+ *
+ * Under mmap_lock, which may be dropped and taken again if @wait.
+ * Return: %VSVM_SVM_OK, or what a request for the page fails with.
+ */
+enum vsvm_svm_status vsvm_svm_fault_in(struct mm_struct *mm, unsigned long address,
+				       bool write, bool wait);
+
+#define VSVM_SVM_STREAMS	4
+
+/**
+ * struct vsvm_svm_stream - a run of faults at rising addresses
+ * @next: where the next fault of the run is expected
+ * @window: pages to bring in with it
+ */
+struct vsvm_svm_stream {
+	unsigned long next;
+	unsigned int window;
+};
+
+/* stream.c: no locks, a torn update costs a guess */
+unsigned int vsvm_svm_stream_window(struct vsvm_svm_stream *streams,
+				    unsigned int *victim, unsigned long address,
+				    unsigned int npages);
+void vsvm_svm_stream_advance(struct vsvm_svm_stream *streams,
+			     unsigned long address, unsigned long end);
 
 /** vsvm_svm_spans() - number of spans that exist now */
 unsigned long vsvm_svm_spans(const struct vsvm_svm *svm);

@@ -11,18 +11,6 @@
 
 #include "svm/svm.h"
 
-#define VSVM_SVM_STREAMS	4
-
-/**
- * struct vsvm_svm_stream - a run of faults at rising addresses
- * @next: where the next fault of the run is expected
- * @window: pages to bring in with it
- */
-struct vsvm_svm_stream {
-	unsigned long next;
-	unsigned int window;
-};
-
 /**
  * struct vsvm_svm_guard - what is known of the way of a block, see guard.c
  * @moved: jiffies when pages last went to the device, 0: have come back since
@@ -190,12 +178,5 @@ void vsvm_svm_guard_forget(struct vsvm_svm_notifier *n, unsigned long address);
 void vsvm_svm_guard_returned(struct vsvm_svm_notifier *n, unsigned long start,
 			     unsigned long end);
 bool vsvm_svm_guard_holds(struct vsvm_svm_notifier *n, unsigned long address);
-
-/* stream.c: no locks, see struct vsvm_svm_notifier */
-unsigned int vsvm_svm_stream_window(struct vsvm_svm_stream *streams,
-				    unsigned int *victim, unsigned long address,
-				    unsigned int npages);
-void vsvm_svm_stream_advance(struct vsvm_svm_stream *streams,
-			     unsigned long address, unsigned long end);
 
 #endif
