@@ -28,6 +28,10 @@ struct device;
 #define VSVM_PT_ZAPPED		BIT_ULL(9)
 /* Of a buffer object, which sees to its memory: neither DMA nor dirt is ours */
 #define VSVM_PT_BO		BIT_ULL(10)
+/* Of a batch: the page is the process', but at another address there */
+#define VSVM_PT_BATCH		BIT_ULL(11)
+/* Whose an entry is: the mirror's if none of these is set */
+#define VSVM_PT_KIND		(VSVM_PT_BO | VSVM_PT_BATCH)
 
 /**
  * struct vsvm_pt_table - a table page
@@ -134,21 +138,22 @@ bool vsvm_pt_span_empty(struct vsvm_pt *pt, struct vsvm_pt_span *span);
 
 bool vsvm_pt_mapped(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 		    unsigned long address, enum vsvm_svm_access access);
-int vsvm_pt_map_atomic(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-		       unsigned long address, unsigned long pfn,
-		       struct vsvm_pt_table **prepared);
-int vsvm_pt_map(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-		unsigned long address, const unsigned long *pfns,
-		unsigned int npages, bool read_only, struct vsvm_pt_table **prepared);
-int vsvm_pt_map_huge(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-		     unsigned long address, unsigned long pfn, bool read_only);
-unsigned long vsvm_pt_zap(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-			  unsigned long start, unsigned long end,
-			  enum vsvm_svm_place place);
-unsigned long vsvm_pt_protect(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+int vsvm_pt_map_atomic_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+			  unsigned long address, unsigned long pfn,
+			  struct vsvm_pt_table **prepared);
+int vsvm_pt_map_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+		   unsigned long address, const unsigned long *pfns,
+		   unsigned int npages, bool read_only,
+		   struct vsvm_pt_table **prepared);
+int vsvm_pt_map_huge_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+			unsigned long address, unsigned long pfn, bool read_only);
+unsigned long vsvm_pt_zap_kind(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+			       unsigned long start, unsigned long end,
+			       enum vsvm_svm_place place);
+unsigned long vsvm_pt_protect_kind(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+				   u64 kind, unsigned long start, unsigned long end);
+unsigned long vsvm_pt_zap_all(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 			      unsigned long start, unsigned long end);
-unsigned long vsvm_pt_zap_bo(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-			     unsigned long start, unsigned long end);
 int vsvm_pt_map_bo(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 		   unsigned long address, u64 page, unsigned int npages,
 		   struct vsvm_pt_table **prepared);
@@ -194,6 +199,50 @@ static inline unsigned int vsvm_pt_block(const struct vsvm_pt_span *span,
 static inline unsigned int vsvm_pt_index(unsigned long address)
 {
 	return (address >> PAGE_SHIFT) & (VSVM_HW_TABLE_ENTRIES - 1);
+}
+
+/* The same for the mirror, and for what belongs to buffer objects */
+static inline int vsvm_pt_map_atomic(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+				     unsigned long address, unsigned long pfn,
+				     struct vsvm_pt_table **prepared)
+{
+	return vsvm_pt_map_atomic_as(pt, span, 0, address, pfn, prepared);
+}
+
+static inline int vsvm_pt_map(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+			      unsigned long address, const unsigned long *pfns,
+			      unsigned int npages, bool read_only,
+			      struct vsvm_pt_table **prepared)
+{
+	return vsvm_pt_map_as(pt, span, 0, address, pfns, npages, read_only, prepared);
+}
+
+static inline int vsvm_pt_map_huge(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+				   unsigned long address, unsigned long pfn,
+				   bool read_only)
+{
+	return vsvm_pt_map_huge_as(pt, span, 0, address, pfn, read_only);
+}
+
+static inline unsigned long vsvm_pt_zap(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+					unsigned long start, unsigned long end,
+					enum vsvm_svm_place place)
+{
+	return vsvm_pt_zap_kind(pt, span, 0, start, end, place);
+}
+
+static inline unsigned long vsvm_pt_protect(struct vsvm_pt *pt,
+					    struct vsvm_pt_span *span,
+					    unsigned long start, unsigned long end)
+{
+	return vsvm_pt_protect_kind(pt, span, 0, start, end);
+}
+
+static inline unsigned long vsvm_pt_zap_bo(struct vsvm_pt *pt,
+					   struct vsvm_pt_span *span,
+					   unsigned long start, unsigned long end)
+{
+	return vsvm_pt_zap_kind(pt, span, VSVM_PT_BO, start, end, VSVM_SVM_ANYWHERE);
 }
 
 #define vsvm_pt_count(pt, stat, n)	this_cpu_add((pt)->counters->v[stat], (n))

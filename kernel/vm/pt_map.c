@@ -119,10 +119,11 @@ static int vsvm_pt_open_block(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 	return 0;
 }
 
-/** vsvm_pt_map() - see &vsvm_svm_ops.map */
-int vsvm_pt_map(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-		unsigned long address, const unsigned long *pfns,
-		unsigned int npages, bool read_only, struct vsvm_pt_table **prepared)
+/** vsvm_pt_map_as() - see &vsvm_svm_ops.map; @kind: whose entries they become */
+int vsvm_pt_map_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+		   unsigned long address, const unsigned long *pfns,
+		   unsigned int npages, bool read_only,
+		   struct vsvm_pt_table **prepared)
 {
 	unsigned int b = vsvm_pt_block(span, address);
 	unsigned int i, mapped = 0;
@@ -166,7 +167,8 @@ int vsvm_pt_map(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 			break;
 		}
 		/* Whoever sees the entry sees the page's contents */
-		smp_store_release(entry, page | vsvm_pt_rights(pt, pfns[i], read_only));
+		smp_store_release(entry, page | kind |
+				  vsvm_pt_rights(pt, pfns[i], read_only));
 		mapped++;
 	}
 	span->block[b].live += mapped;
@@ -174,12 +176,12 @@ int vsvm_pt_map(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 	vsvm_pt_count(pt, VSVM_STAT_MAPPED_4K, mapped);
 	return ret ?: mapped;
 }
-EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_map);
+EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_map_as);
 
-/** vsvm_pt_map_atomic() - see &vsvm_svm_ops.map_atomic */
-int vsvm_pt_map_atomic(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-		       unsigned long address, unsigned long pfn,
-		       struct vsvm_pt_table **prepared)
+/** vsvm_pt_map_atomic_as() - see &vsvm_svm_ops.map_atomic */
+int vsvm_pt_map_atomic_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+			  unsigned long address, unsigned long pfn,
+			  struct vsvm_pt_table **prepared)
 {
 	unsigned int b = vsvm_pt_block(span, address);
 	u64 old, *entry;
@@ -192,7 +194,8 @@ int vsvm_pt_map_atomic(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 		return ret;
 	entry = &vsvm_pt_block_table(span, b)->entries[vsvm_pt_index(address)];
 	if (!(READ_ONCE(*entry) & VSVM_PTE_VALID)) {
-		ret = vsvm_pt_map(pt, span, address, &pfn, 1, false, prepared);
+		ret = vsvm_pt_map_as(pt, span, kind, address, &pfn, 1, false,
+				     prepared);
 		if (ret < 0)
 			return ret;
 	}
@@ -201,9 +204,9 @@ int vsvm_pt_map_atomic(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 	return 0;
 }
 
-/** vsvm_pt_map_huge() - see &vsvm_svm_ops.map_huge */
-int vsvm_pt_map_huge(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-		     unsigned long address, unsigned long pfn, bool read_only)
+/** vsvm_pt_map_huge_as() - see &vsvm_svm_ops.map_huge */
+int vsvm_pt_map_huge_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+			unsigned long address, unsigned long pfn, bool read_only)
 {
 	unsigned int b = vsvm_pt_block(span, address);
 	struct vsvm_pt_table *table = vsvm_pt_block_table(span, b);
@@ -220,11 +223,12 @@ int vsvm_pt_map_huge(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 	if (page == VSVM_PT_NO_ADDRESS)
 		return -EIO;
 	if (table)
-		vsvm_pt_zap(pt, span, address, address + VSVM_SVM_BLOCK_SIZE,
-			    VSVM_SVM_ANYWHERE);
+		vsvm_pt_zap_kind(pt, span, kind, address,
+				 address + VSVM_SVM_BLOCK_SIZE, VSVM_SVM_ANYWHERE);
 	/* Whoever sees the entry sees the page's contents */
 	smp_store_release(&span->pde[b],
-			  page | vsvm_pt_rights(pt, pfn, read_only) | VSVM_PTE_LEAF);
+			  page | kind | vsvm_pt_rights(pt, pfn, read_only) |
+			  VSVM_PTE_LEAF);
 	if (table) {
 		RCU_INIT_POINTER(span->block[b].table, NULL);
 		/* A walk of the hardware may be in the table */
@@ -236,7 +240,7 @@ int vsvm_pt_map_huge(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 	vsvm_pt_count(pt, VSVM_STAT_MAPPED_2M, 1);
 	return 1;
 }
-EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_map_huge);
+EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_map_huge_as);
 
 /**
  * vsvm_pt_map_bo() - map contiguous memory of a buffer object in one block

@@ -20,8 +20,8 @@
  * @start: first address
  * @end: one past the last
  * @protect: take only the right to write
- * @bo: take what belongs to buffer objects, and else only what belongs to the
- *	mirror
+ * @kind: whose entries
+ * @all: no matter whose
  * @place: take only what lies there
  * @leaves: changed so far
  * @split: 2 MiB leaves that were split, to be unmapped for DMA
@@ -33,7 +33,8 @@ struct vsvm_pt_change {
 	unsigned long start;
 	unsigned long end;
 	bool protect;
-	bool bo;
+	u64 kind;
+	bool all;
 	enum vsvm_svm_place place;
 	unsigned long leaves;
 	u64 split[2];
@@ -42,7 +43,7 @@ struct vsvm_pt_change {
 
 static bool vsvm_pt_concerns(const struct vsvm_pt_change *c, u64 pte)
 {
-	if (c->bo != !!(pte & VSVM_PT_BO))
+	if (!c->all && (pte & VSVM_PT_KIND) != c->kind)
 		return false;
 	return c->place == VSVM_SVM_ANYWHERE ||
 	       (c->place == VSVM_SVM_DEVICE) == !!(pte & VSVM_PTE_VRAM);
@@ -190,36 +191,38 @@ static unsigned long vsvm_pt_change(struct vsvm_pt_change *c)
 	return c->leaves;
 }
 
-/** vsvm_pt_zap() - see &vsvm_svm_ops.zap */
-unsigned long vsvm_pt_zap(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-			  unsigned long start, unsigned long end,
-			  enum vsvm_svm_place place)
+/** vsvm_pt_zap_kind() - see &vsvm_svm_ops.zap; @kind: whose entries */
+unsigned long vsvm_pt_zap_kind(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
+			       unsigned long start, unsigned long end,
+			       enum vsvm_svm_place place)
 {
 	struct vsvm_pt_change c = {
-		.pt = pt, .span = span, .start = start, .end = end, .place = place,
+		.pt = pt, .span = span, .kind = kind,
+		.start = start, .end = end, .place = place,
 	};
 
 	return vsvm_pt_change(&c);
 }
-EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_zap);
+EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_zap_kind);
 
-/** vsvm_pt_zap_bo() - the same for what belongs to buffer objects */
-unsigned long vsvm_pt_zap_bo(struct vsvm_pt *pt, struct vsvm_pt_span *span,
-			     unsigned long start, unsigned long end)
-{
-	struct vsvm_pt_change c = {
-		.pt = pt, .span = span, .start = start, .end = end, .bo = true,
-	};
-
-	return vsvm_pt_change(&c);
-}
-
-/** vsvm_pt_protect() - see &vsvm_svm_ops.protect */
-unsigned long vsvm_pt_protect(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+/** vsvm_pt_zap_all() - the same, no matter whose they are */
+unsigned long vsvm_pt_zap_all(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 			      unsigned long start, unsigned long end)
 {
 	struct vsvm_pt_change c = {
-		.pt = pt, .span = span, .start = start, .end = end, .protect = true,
+		.pt = pt, .span = span, .start = start, .end = end, .all = true,
+	};
+
+	return vsvm_pt_change(&c);
+}
+
+/** vsvm_pt_protect_kind() - see &vsvm_svm_ops.protect; @kind: whose entries */
+unsigned long vsvm_pt_protect_kind(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+				   u64 kind, unsigned long start, unsigned long end)
+{
+	struct vsvm_pt_change c = {
+		.pt = pt, .span = span, .kind = kind,
+		.start = start, .end = end, .protect = true,
 	};
 	unsigned long leaves = vsvm_pt_change(&c);
 
@@ -227,4 +230,4 @@ unsigned long vsvm_pt_protect(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 		vsvm_pt_count(pt, VSVM_STAT_DOWNGRADED, leaves);
 	return leaves;
 }
-EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_protect);
+EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_protect_kind);
