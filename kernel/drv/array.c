@@ -44,6 +44,13 @@ void *vsvm_array_read(const struct drm_vsvm_array *array, size_t size)
 
 	if (!elements)
 		return ERR_PTR(-ENOMEM);
+	if (array->stride == size) {
+		if (!copy_from_user(elements, u64_to_user_ptr(array->pointer),
+				    array->count * size))
+			return elements;
+		kvfree(elements);
+		return ERR_PTR(-EFAULT);
+	}
 	for (i = 0; i < array->count; i++) {
 		int err = copy_struct_from_user(elements + i * size, size,
 						u64_to_user_ptr(array->pointer +

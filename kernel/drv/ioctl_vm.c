@@ -89,55 +89,140 @@ int vsvm_ioctl_vm_destroy(struct drm_device *drm, void *data, struct drm_file *f
 	return err;
 }
 
+/**
+ * struct vsvm_bind_ioctl - a VM_BIND under way
+ * @args: the ioctl's
+ * @count: of operations
+ * @ops: operations
+ * @ranges: of each, or NULL
+ * @gems: buffer object of each, or NULL
+ * @batches: batch of each, or NULL
+ */
+struct vsvm_bind_ioctl {
+	struct drm_vsvm_vm_bind *args;
+	u32 count;
+	struct drm_vsvm_bind_op *ops;
+	struct drm_vsvm_userptr_range **ranges;
+	struct drm_gem_object **gems;
+	struct vsvm_userptr_batch **batches;
+};
+
+static void vsvm_bind_free(struct vsvm_bind_ioctl *b)
+{
+	u32 i;
+
+	for (i = 0; i < b->count; i++) {
+		if (b->ranges)
+			kvfree(b->ranges[i]);
+		if (b->gems && b->gems[i])
+			drm_gem_object_put(b->gems[i]);
+		if (b->batches)
+			vsvm_vm_batch_put(b->batches[i]);
+	}
+	kvfree(b->batches);
+	kvfree(b->gems);
+	kvfree(b->ranges);
+	kvfree(b->ops);
+}
+
+/* Read all that user space has passed; it may take as long as it likes for that */
+static int vsvm_bind_read(struct vsvm_bind_ioctl *b)
+{
+	u32 i, left = VSVM_MAX_USERPTR_RANGES;
+	void *elements;
+	int err;
+
+	elements = vsvm_array_read(&b->args->ops, sizeof(*b->ops));
+	if (IS_ERR(elements))
+		return PTR_ERR(elements);
+	b->ops = elements;
+	b->ranges = kvzalloc_objs(*b->ranges, b->count, GFP_KERNEL_ACCOUNT);
+	b->gems = kvzalloc_objs(*b->gems, b->count, GFP_KERNEL_ACCOUNT);
+	b->batches = kvzalloc_objs(*b->batches, b->count, GFP_KERNEL_ACCOUNT);
+	if (!b->ranges || !b->gems || !b->batches)
+		return -ENOMEM;
+	for (i = 0; i < b->count; i++) {
+		const struct drm_vsvm_array *array = &b->ops[i].ranges;
+
+		if (b->ops[i].op != DRM_VSVM_BIND_MAP_USERPTR)
+			continue;
+		b->args->failed_op = i;
+		err = vsvm_array_check(array, left);
+		if (err || !array->count)
+			return err ?: -EINVAL;
+		elements = vsvm_array_read(array, sizeof(**b->ranges));
+		if (IS_ERR(elements))
+			return PTR_ERR(elements);
+		b->ranges[i] = elements;
+		left -= array->count;
+	}
+	b->args->failed_op = ~0u;
+	return 0;
+}
+
+/* What an operation names */
+static int vsvm_bind_lookup(struct vsvm_bind_ioctl *b, struct vsvm_vm *vm,
+			    struct drm_file *f, u32 i)
+{
+	const struct drm_vsvm_bind_op *op = &b->ops[i];
+	struct vsvm_userptr_batch *batch;
+
+	switch (op->op) {
+	case DRM_VSVM_BIND_PREFETCH:
+		return op->size > VSVM_MAX_PREFETCH ? -E2BIG : 0;
+	case DRM_VSVM_BIND_MAP_BO:
+		b->gems[i] = drm_gem_object_lookup(f, op->handle);
+		return b->gems[i] ? 0 : -ENOENT;
+	case DRM_VSVM_BIND_MAP_USERPTR:
+		batch = vsvm_vm_batch_create(vm, op, b->ranges[i], op->ranges.count,
+					     &b->args->failed_range);
+		if (IS_ERR(batch))
+			return PTR_ERR(batch);
+		b->batches[i] = batch;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
 int vsvm_ioctl_vm_bind(struct drm_device *drm, void *data, struct drm_file *f)
 {
 	struct drm_vsvm_vm_bind *args = data;
-	struct drm_gem_object **gems = NULL;
-	struct drm_vsvm_bind_op *ops;
+	struct vsvm_bind_ioctl b = { .args = args, .count = args->ops.count };
 	struct vsvm_vm *vm;
-	u32 i;
 	int err;
+	u32 i;
 
-	if (args->flags || args->pad)
+	if (args->flags)
 		return -EINVAL;
 	args->failed_op = ~0u;
+	args->failed_range = ~0u;
 	err = vsvm_array_check(&args->ops, VSVM_MAX_BIND_OPS);
 	if (err)
 		return err;
-	if (!args->ops.count)
+	if (!b.count)
 		return -EINVAL;
 	/* Before there is a reference that the end of the address space waits for */
-	ops = vsvm_array_read(&args->ops, sizeof(*ops));
-	if (IS_ERR(ops))
-		return PTR_ERR(ops);
+	err = vsvm_bind_read(&b);
+	if (err) {
+		vsvm_bind_free(&b);
+		return err;
+	}
 	vm = vsvm_file_vm(f->driver_priv, args->vm_id);
 	if (IS_ERR(vm)) {
-		kvfree(ops);
+		vsvm_bind_free(&b);
 		return PTR_ERR(vm);
 	}
-	gems = kvzalloc_objs(*gems, args->ops.count, GFP_KERNEL_ACCOUNT);
-	err = gems ? 0 : -ENOMEM;
-	for (i = 0; i < args->ops.count && !err; i++) {
-		if (ops[i].op == DRM_VSVM_BIND_PREFETCH &&
-		    ops[i].size > VSVM_MAX_PREFETCH) {
+	for (i = 0; i < b.count && !err; i++) {
+		err = vsvm_bind_lookup(&b, vm, f, i);
+		if (err)
 			args->failed_op = i;
-			err = -E2BIG;
-		}
-		if (ops[i].op != DRM_VSVM_BIND_MAP_BO)
-			continue;
-		gems[i] = drm_gem_object_lookup(f, ops[i].handle);
-		if (!gems[i]) {
-			args->failed_op = i;
-			err = -ENOENT;
-		}
 	}
 	if (!err)
-		err = vsvm_vm_bind(vm, ops, gems, args->ops.count, &args->failed_op);
-	for (i = 0; gems && i < args->ops.count; i++)
-		if (gems[i])
-			drm_gem_object_put(gems[i]);
-	kvfree(gems);
-	kvfree(ops);
+		err = vsvm_vm_bind(vm, b.ops, b.gems, b.batches, b.count,
+				   &args->failed_op);
+	/* Batches go before the address space may */
+	vsvm_bind_free(&b);
 	vsvm_vm_put(vm);
 	return err;
 }

@@ -36,6 +36,8 @@ static size_t vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_info
 		.fault_entries = hw->fault_entries,
 		.queue_depth = hw->queue_depth,
 		.max_vms = VSVM_MAX_VMS,
+		.max_userptr_ranges = VSVM_MAX_USERPTR_RANGES,
+		.max_userptr_bytes = VSVM_MAX_USERPTR_BYTES,
 	};
 
 	vsvm_mem_usage(vdev->mem, &info->vram_bytes, &info->vram_used);

@@ -27,6 +27,8 @@ static const u32 vsvm_bind_flags[] = {
 	[DRM_VSVM_BIND_UNMAP] = DRM_VSVM_BIND_FORCE,
 	[DRM_VSVM_BIND_MAP_BO] = DRM_VSVM_BIND_READ_ONLY | DRM_VSVM_BIND_REPLACE,
 	[DRM_VSVM_BIND_PREFETCH] = 0,
+	[DRM_VSVM_BIND_MAP_USERPTR] = DRM_VSVM_BIND_READ_ONLY | DRM_VSVM_BIND_REPLACE |
+				      DRM_VSVM_BIND_IMMEDIATE,
 };
 
 /**
@@ -57,7 +59,8 @@ static struct vsvm_binding *to_binding(struct drm_gpuva *va)
 }
 
 static int vsvm_bind_insert(struct vsvm_bind_call *call, u64 address, u64 size,
-			    u32 flags, struct drm_gem_object *gem, u64 offset)
+			    u32 flags, struct drm_gem_object *gem, u64 offset,
+			    struct vsvm_userptr_batch *batch)
 {
 	struct vsvm_bind_step *step = kzalloc_obj(*step, GFP_KERNEL_ACCOUNT);
 	struct vsvm_binding *binding = kzalloc_obj(*binding, GFP_KERNEL_ACCOUNT);
@@ -69,7 +72,7 @@ static int vsvm_bind_insert(struct vsvm_bind_call *call, u64 address, u64 size,
 	binding->va.va.range = size;
 	binding->va.gem.obj = gem;
 	binding->va.gem.offset = offset;
-	binding->flags = flags & ~DRM_VSVM_BIND_REPLACE;
+	binding->flags = flags & ~(DRM_VSVM_BIND_REPLACE | DRM_VSVM_BIND_IMMEDIATE);
 	err = drm_gpuva_insert(call->vm->gpuvm, &binding->va);
 	if (err)
 		goto err_free;
@@ -78,6 +81,8 @@ static int vsvm_bind_insert(struct vsvm_bind_call *call, u64 address, u64 size,
 		drm_gpuva_remove(&binding->va);
 		goto err_free;
 	}
+	if (batch)
+		binding->batch = vsvm_userptr_batch_get(batch);
 	step->binding = binding;
 	list_add(&step->link, &call->steps);
 	return 0;
@@ -113,11 +118,11 @@ int vsvm_bind_step_remap(struct drm_gpuva_op *op, void *priv)
 	if (!err && r->prev)
 		err = vsvm_bind_insert(call, r->prev->va.addr, r->prev->va.range,
 				       old->flags, r->prev->gem.obj,
-				       r->prev->gem.offset);
+				       r->prev->gem.offset, old->batch);
 	if (!err && r->next)
 		err = vsvm_bind_insert(call, r->next->va.addr, r->next->va.range,
 				       old->flags, r->next->gem.obj,
-				       r->next->gem.offset);
+				       r->next->gem.offset, old->batch);
 	return err;
 }
 
@@ -129,6 +134,7 @@ int vsvm_bind_step_unmap(struct drm_gpuva_op *op, void *priv)
 static void vsvm_binding_free(struct vsvm_binding *binding)
 {
 	vsvm_bo_unlink(&binding->va);
+	vsvm_userptr_batch_put(binding->batch);
 	kfree(binding);
 }
 
@@ -175,7 +181,7 @@ static int vsvm_bind_span_busy(struct vsvm_svm_span *base, unsigned long start,
 			continue;
 		}
 		pte = vsvm_pt_lookup(&vm->pt, span, a);
-		if (pte && !(pte & VSVM_PT_BO))
+		if (pte && !(pte & VSVM_PT_KIND))
 			return -EBUSY;
 		a += PAGE_SIZE;
 	}
@@ -210,6 +216,9 @@ static int vsvm_bind_check(const struct drm_vsvm_bind_op *op,
 	    check_add_overflow(op->address, op->size, &end) ||
 	    end > BIT_ULL(VSVM_HW_VA_BITS))
 		return -EINVAL;
+	if (op->op != DRM_VSVM_BIND_MAP_USERPTR &&
+	    (op->ranges.stride || op->ranges.count || op->ranges.pointer))
+		return -EINVAL;
 	if ((!is_bo && (op->offset || op->handle)) ||
 	    (op->op != DRM_VSVM_BIND_PREFETCH && op->place) ||
 	    op->place > DRM_VSVM_PLACE_SYSTEM)
@@ -226,7 +235,7 @@ static bool vsvm_bind_is_mirror(struct vsvm_vm *vm, u64 start, u64 end)
 	struct drm_gpuva *va;
 
 	drm_gpuvm_for_each_va_range(va, vm->gpuvm, start, end) {
-		if (va->va.addr > start || va->gem.obj)
+		if (va->va.addr > start || va->gem.obj || to_binding(va)->batch)
 			return false;
 		start = va->va.addr + va->va.range;
 	}
@@ -235,7 +244,8 @@ static bool vsvm_bind_is_mirror(struct vsvm_vm *vm, u64 start, u64 end)
 
 static int vsvm_bind_one(struct vsvm_bind_call *call,
 			 const struct drm_vsvm_bind_op *op,
-			 struct drm_gem_object *gem)
+			 struct drm_gem_object *gem,
+			 struct vsvm_userptr_batch *batch)
 {
 	struct vsvm_vm *vm = call->vm;
 	int err;
@@ -256,7 +266,8 @@ static int vsvm_bind_one(struct vsvm_bind_call *call,
 	} else if (!drm_gpuvm_interval_empty(vm->gpuvm, op->address, op->size)) {
 		return -EEXIST;
 	}
-	return vsvm_bind_insert(call, op->address, op->size, op->flags, gem, op->offset);
+	return vsvm_bind_insert(call, op->address, op->size, op->flags, gem, op->offset,
+				batch);
 }
 
 static int vsvm_bind_zap_span(struct vsvm_svm_span *span, unsigned long start,
@@ -264,8 +275,7 @@ static int vsvm_bind_zap_span(struct vsvm_svm_span *span, unsigned long start,
 {
 	struct vsvm_vm *vm = arg;
 
-	vsvm_pt_zap(&vm->pt, to_pt_span(span), start, end, VSVM_SVM_ANYWHERE);
-	vsvm_pt_zap_bo(&vm->pt, to_pt_span(span), start, end);
+	vsvm_pt_zap_all(&vm->pt, to_pt_span(span), start, end);
 	return 0;
 }
 
@@ -294,6 +304,10 @@ static void vsvm_bind_prefetch(struct vsvm_vm *vm, const struct drm_vsvm_bind_op
 			drm_gem_object_put(gem);
 			return;
 		}
+		if (bounds.object) {
+			vsvm_userptr_batch_put(bounds.object);
+			return;
+		}
 		place = op->place == DRM_VSVM_PLACE_SYSTEM ? VSVM_SVM_SYSTEM :
 			op->place == DRM_VSVM_PLACE_DEVICE ? VSVM_SVM_DEVICE :
 			bounds.migrate ? VSVM_SVM_DEVICE : VSVM_SVM_ANYWHERE;
@@ -310,7 +324,8 @@ static void vsvm_bind_prefetch(struct vsvm_vm *vm, const struct drm_vsvm_bind_op
 }
 
 int vsvm_vm_bind(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *ops,
-		 struct drm_gem_object **gems, u32 count, u32 *failed)
+		 struct drm_gem_object **gems, struct vsvm_userptr_batch **batches,
+		 u32 count, u32 *failed)
 {
 	struct vsvm_bind_call call = {
 		.vm = vm,
@@ -333,25 +348,29 @@ int vsvm_vm_bind(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *ops,
 	/* From here on no fault that looked earlier maps anything */
 	WRITE_ONCE(vm->epoch, vm->epoch + 1);
 	for (i = 0; i < count; i++) {
-		err = vsvm_bind_one(&call, &ops[i], gems[i]);
+		err = vsvm_bind_one(&call, &ops[i], gems[i], batches[i]);
 		if (err) {
 			*failed = i;
 			vsvm_bind_undo(&call);
 			goto out;
 		}
 	}
-	vsvm_bind_commit(&call);
 	for (i = 0; i < count; i++)
 		if (ops[i].op == DRM_VSVM_BIND_UNMAP ||
 		    ops[i].flags & DRM_VSVM_BIND_REPLACE)
 			vsvm_svm_walk_spans(vm->svm, ops[i].address,
 					    ops[i].address + ops[i].size,
 					    vsvm_bind_zap_span, vm);
+	/* What was bound watches its memory until nothing of it is mapped */
+	vsvm_bind_commit(&call);
 out:
 	up_write(&vm->bind_lock);
-	for (i = 0; i < count && !err; i++)
+	for (i = 0; i < count && !err; i++) {
 		if (ops[i].op == DRM_VSVM_BIND_PREFETCH)
 			vsvm_bind_prefetch(vm, &ops[i]);
+		else if (ops[i].flags & DRM_VSVM_BIND_IMMEDIATE)
+			vsvm_vm_batch_map(vm, &ops[i]);
+	}
 	return err;
 }
 
@@ -359,7 +378,7 @@ out:
  * vsvm_vm_find_binding() - what may be mapped around an address
  * @vm: address space
  * @address: any
- * @bounds: out
+ * @bounds: out; @object: the batch, with a reference, or NULL
  * @gem: out: NULL for the mirror, or the buffer object, with a reference
  *
  * Context: may sleep.
@@ -381,6 +400,9 @@ bool vsvm_vm_find_binding(struct vsvm_vm *vm, u64 address,
 		bounds->read_only = flags & DRM_VSVM_BIND_READ_ONLY;
 		bounds->migrate = flags & DRM_VSVM_BIND_MIGRATE;
 		bounds->offset = va->gem.offset;
+		bounds->object = to_binding(va)->batch;
+		if (bounds->object)
+			vsvm_userptr_batch_get(bounds->object);
 		bounds->epoch = &vm->epoch;
 		bounds->seen = vm->epoch;
 		*gem = va->gem.obj;
@@ -398,7 +420,7 @@ void vsvm_vm_unbind_all(struct vsvm_vm *vm)
 
 	down_write(&vm->bind_lock);
 	drm_gpuvm_for_each_va_safe(va, next, vm->gpuvm) {
-		if (va->gem.obj)
+		if (va->gem.obj || to_binding(va)->batch)
 			vsvm_svm_walk_spans(vm->svm, va->va.addr,
 					    va->va.addr + va->va.range,
 					    vsvm_bind_zap_span, vm);

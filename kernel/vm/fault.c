@@ -201,8 +201,14 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 		}
 		for (end = i + 1; end < nreq && req[end].address < bounds.end; end++)
 			;
-		vsvm_svm_serve(vm->svm, &req[i], end - i, &bounds,
-			       &service->scratch, wait);
+		if (bounds.object) {
+			vsvm_userptr_serve(bounds.object, &req[i], end - i, &bounds,
+					   &service->userptr, wait);
+			vsvm_userptr_batch_put(bounds.object);
+		} else {
+			vsvm_svm_serve(vm->svm, &req[i], end - i, &bounds,
+				       &service->scratch, wait);
+		}
 		for (j = i; j < end && req[j].status != VSVM_SVM_STALE; j++)
 			;
 		if (j > i)

@@ -70,6 +70,9 @@ void vsvm_vm_state(struct vsvm_vm *vm, u64 start, u32 npages, u32 *out)
 
 void vsvm_vm_stats(struct vsvm_vm *vm, struct drm_vsvm_stats *out)
 {
+	struct vsvm_userptr_usage usage;
+
+	vsvm_userptr_usage(vm->userptr, &usage);
 #define STAT(field, stat) .field = vsvm_svm_stat(vm->svm, VSVM_STAT_##stat)
 	*out = (struct drm_vsvm_stats) {
 		STAT(faults, FAULTS),
@@ -109,7 +112,10 @@ void vsvm_vm_stats(struct vsvm_vm *vm, struct drm_vsvm_stats *out)
 		.notifiers = vsvm_svm_spans(vm->svm),
 		.table_bytes = atomic_long_read(&vm->pt.table_bytes),
 		.meta_bytes = atomic_long_read(&vm->pt.meta_bytes) +
-			vsvm_svm_meta_bytes(vm->svm),
+			vsvm_svm_meta_bytes(vm->svm) + usage.bytes,
+		.batches = usage.batches,
+		.batch_ranges = usage.ranges,
+		.batch_notifiers = usage.windows,
 	};
 #undef STAT
 }

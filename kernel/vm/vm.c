@@ -239,6 +239,9 @@ struct vsvm_vm *vsvm_vm_create(struct vsvm_vmm *vmm, u32 flags)
 		goto err_free;
 	}
 	vm->pt.counters = vsvm_svm_counters(vm->svm);
+	err = vsvm_vm_userptr_init(vm, &config);
+	if (err)
+		goto err_svm;
 
 	/* Nobody can name it before the hardware knows it */
 	err = xa_alloc_cyclic(&vmm->vms, &vm->asid, NULL,
@@ -259,6 +262,7 @@ struct vsvm_vm *vsvm_vm_create(struct vsvm_vmm *vmm, u32 flags)
 err_asid:
 	xa_erase(&vmm->vms, vm->asid);
 err_svm:
+	vsvm_userptr_destroy(vm->userptr);
 	vsvm_svm_destroy(vm->svm);
 err_free:
 	vsvm_vm_free(vm);
@@ -278,6 +282,7 @@ void vsvm_vm_close(struct vsvm_vm *vm)
 	wait_for_completion(&vm->released);
 
 	vsvm_vm_unbind_all(vm);
+	vsvm_userptr_destroy(vm->userptr);
 	vsvm_svm_destroy(vm->svm);
 	vsvm_hw_asid_detach(vmm->hw, vm->asid);
 	xa_erase(&vmm->vms, vm->asid);

@@ -20,6 +20,7 @@ struct drm_gem_object;
 struct vsvm_hw;
 struct vsvm_hw_error;
 struct vsvm_mem;
+struct vsvm_userptr_batch;
 struct vsvm_vm;
 struct vsvm_vmm;
 
@@ -100,6 +101,7 @@ bool vsvm_vm_is_mine(const struct vsvm_vm *vm);
  * @vm: address space
  * @ops: operations, not yet checked
  * @gems: for each the buffer object that it names, or NULL
+ * @batches: for each the batch that it is to bind, or NULL
  * @count: of @ops
  * @failed: out: which one failed
  *
@@ -107,7 +109,32 @@ bool vsvm_vm_is_mine(const struct vsvm_vm *vm);
  * May sleep.
  */
 int vsvm_vm_bind(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *ops,
-		 struct drm_gem_object **gems, u32 count, u32 *failed);
+		 struct drm_gem_object **gems, struct vsvm_userptr_batch **batches,
+		 u32 count, u32 *failed);
+
+/* Most ranges of one VM_BIND, most bytes of one batch */
+#define VSVM_MAX_USERPTR_RANGES		BIT(20)
+#define VSVM_MAX_USERPTR_BYTES		BIT_ULL(46)
+/* How much of a batch DRM_VSVM_BIND_IMMEDIATE looks at */
+#define VSVM_IMMEDIATE_BYTES		BIT_ULL(32)
+
+/**
+ * vsvm_vm_batch_create() - make a batch out of an array of ranges
+ * @vm: address space
+ * @op: the operation, not yet checked
+ * @ranges: of the process
+ * @count: of them, not 0
+ * @failed: out: which one is wrong, or ~0
+ *
+ * Return: the batch, for vsvm_vm_bind() and then vsvm_vm_batch_put(), or an
+ * ERR_PTR() as documented with &enum drm_vsvm_bind_op_type.  May sleep.
+ */
+struct vsvm_userptr_batch *
+vsvm_vm_batch_create(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *op,
+		     const struct drm_vsvm_userptr_range *ranges, u32 count, u32 *failed);
+
+/** vsvm_vm_batch_put() - what is bound of it stays; or NULL; may sleep */
+void vsvm_vm_batch_put(struct vsvm_userptr_batch *batch);
 
 /**
  * vsvm_vm_state() - tell how pages are mapped

@@ -10,6 +10,7 @@
 
 #include <drm/drm_gpuvm.h>
 
+#include "userptr/userptr.h"
 #include "vm/pt.h"
 #include "vm/vm.h"
 
@@ -22,14 +23,16 @@
 #define VSVM_VERDICT_ERROR(code)	((code) & 0xffff)
 
 /**
- * struct vsvm_binding - one bound range, of the mirror or of a buffer object
+ * struct vsvm_binding - one bound range, of the mirror, a buffer object or a batch
  * @va: range, and the object if there is one; in the tree under
  *	&vsvm_vm.bind_lock, linked to the object under its reservation lock
  * @flags: DRM_VSVM_BIND_READ_ONLY, DRM_VSVM_BIND_MIGRATE; constant
+ * @batch: the batch, with a reference, or NULL; constant
  */
 struct vsvm_binding {
 	struct drm_gpuva va;
 	u32 flags;
+	struct vsvm_userptr_batch *batch;
 };
 
 /**
@@ -96,6 +99,7 @@ struct vsvm_gpuvm {
  *	lock of a span
  * @pt: page table
  * @svm: mirror
+ * @userptr: batches
  * @records: of faults
  * @slow: faults whose service may have to wait
  */
@@ -111,6 +115,7 @@ struct vsvm_vm {
 	u32 epoch;
 	struct vsvm_pt pt;
 	struct vsvm_svm *svm;
+	struct vsvm_userptr *userptr;
 	struct vsvm_vm_records records;
 	struct vsvm_vm_slow slow;
 };
@@ -158,11 +163,13 @@ struct vsvm_vm *vsvm_vmm_find(struct vsvm_vmm *vmm, u32 asid);
  * @req: requests of the group
  * @later: faults of the group that another thread is to serve
  * @scratch: for the mirror
+ * @userptr: for batches
  */
 struct vsvm_fault_service {
 	struct vsvm_svm_request req[VSVM_FAULT_BATCH];
 	const struct vsvm_hw_fault *later[VSVM_FAULT_BATCH];
 	struct vsvm_svm_scratch scratch;
+	struct vsvm_userptr_scratch userptr;
 };
 
 void vsvm_fault_serve(struct vsvm_vm *vm, struct vsvm_fault_service *service,
@@ -197,6 +204,10 @@ enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
 				   const struct vsvm_svm_bounds *bounds,
 				   struct drm_gem_object *gem,
 				   enum vsvm_svm_wait wait);
+
+/* userptr.c */
+int vsvm_vm_userptr_init(struct vsvm_vm *vm, const struct vsvm_svm_config *config);
+void vsvm_vm_batch_map(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *op);
 
 /* mem_glue.c */
 void vsvm_vmm_mem_config(struct vsvm_mem *mem, struct vsvm_svm_mem *out);

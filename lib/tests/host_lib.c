@@ -507,7 +507,7 @@ static int answer_bind(unsigned long request, void *arg)
 {
 	struct drm_vsvm_vm_bind *bind = arg;
 
-	if (request != DRM_IOCTL_VSVM_VM_BIND || bind->vm_id != 7 || bind->flags || bind->pad ||
+	if (request != DRM_IOCTL_VSVM_VM_BIND || bind->vm_id != 7 || bind->flags || bind->failed_range ||
 	    bind->ops.stride != sizeof(struct drm_vsvm_bind_op))
 		return -EINVAL;
 	/* The kernel wants to find zero in what only comes out */

@@ -111,6 +111,9 @@ struct drm_vsvm_dev_query {
  * @vram_used: of it, in use now
  * @max_vms: most address spaces of one file
  * @pad2: zero
+ * @max_userptr_bytes: most bytes of one batch of ranges
+ * @max_userptr_ranges: most ranges of all batches of one VM_BIND
+ * @pad3: zero
  */
 struct drm_vsvm_dev_info {
 	__u32 contract;
@@ -132,6 +135,9 @@ struct drm_vsvm_dev_info {
 	__u64 vram_used;
 	__u32 max_vms;
 	__u32 pad2;
+	__u64 max_userptr_bytes;
+	__u32 max_userptr_ranges;
+	__u32 pad3;
 };
 
 /**
@@ -239,6 +245,19 @@ enum drm_vsvm_bind_op_type {
 	 * (E2BIG).
 	 */
 	DRM_VSVM_BIND_PREFETCH = 3,
+	/**
+	 * @DRM_VSVM_BIND_MAP_USERPTR: device addresses in the range mean a
+	 * batch: an array of ranges of the process, back to back, whatever the
+	 * process maps there now or later.  Ranges may overlap and repeat.
+	 * EEXIST if anything of the device's range is bound, unless
+	 * %DRM_VSVM_BIND_REPLACE is given.  EINVAL if a range is empty, not page
+	 * aligned or not within the process' addresses, or if all together are
+	 * not as large as the operation says; E2BIG if there are more than
+	 * &drm_vsvm_dev_info.max_userptr_ranges or
+	 * &drm_vsvm_dev_info.max_userptr_bytes.  The range that is wrong is told
+	 * in &drm_vsvm_vm_bind.failed_range.
+	 */
+	DRM_VSVM_BIND_MAP_USERPTR = 4,
 };
 
 /** enum drm_vsvm_place - where memory lies or should */
@@ -249,14 +268,30 @@ enum drm_vsvm_place {
 	DRM_VSVM_PLACE_SYSTEM = 2,
 };
 
-/** DRM_VSVM_BIND_READ_ONLY - MAP_MIRROR, MAP_BO: the device may not write */
+/** DRM_VSVM_BIND_READ_ONLY - MAP_*: the device may not write */
 #define DRM_VSVM_BIND_READ_ONLY		(1u << 0)
 /** DRM_VSVM_BIND_FORCE - UNMAP: zap what the device still maps */
 #define DRM_VSVM_BIND_FORCE		(1u << 1)
 /** DRM_VSVM_BIND_MIGRATE - MAP_MIRROR: faults move pages to device memory */
 #define DRM_VSVM_BIND_MIGRATE		(1u << 2)
-/** DRM_VSVM_BIND_REPLACE - MAP_BO, MAP_MIRROR: unbind and zap what is in the way */
+/** DRM_VSVM_BIND_REPLACE - MAP_*: unbind and zap what is in the way */
 #define DRM_VSVM_BIND_REPLACE		(1u << 3)
+/**
+ * DRM_VSVM_BIND_IMMEDIATE - MAP_USERPTR: after all operations of the call have
+ * taken effect, map what the process has there already, as far as the first
+ * 4 GiB; what is missing is mapped when the device asks for it
+ */
+#define DRM_VSVM_BIND_IMMEDIATE		(1u << 5)
+
+/**
+ * struct drm_vsvm_userptr_range - one range of a batch
+ * @start: address of the process, page aligned
+ * @size: bytes, a multiple of the page size, not 0
+ */
+struct drm_vsvm_userptr_range {
+	__u64 start;
+	__u64 size;
+};
 
 /**
  * struct drm_vsvm_bind_op - one operation
@@ -267,6 +302,8 @@ enum drm_vsvm_place {
  * @offset: MAP_BO: first byte of the buffer object, page aligned; else zero
  * @handle: MAP_BO: of the buffer object; else zero
  * @place: PREFETCH: &enum drm_vsvm_place; else zero
+ * @ranges: MAP_USERPTR: of &struct drm_vsvm_userptr_range, @size bytes together;
+ *	else zero
  */
 struct drm_vsvm_bind_op {
 	__u32 op;
@@ -276,6 +313,7 @@ struct drm_vsvm_bind_op {
 	__u64 offset;
 	__u32 handle;
 	__u32 place;
+	struct drm_vsvm_array ranges;
 };
 
 /**
@@ -285,14 +323,15 @@ struct drm_vsvm_bind_op {
  * @ops: of &struct drm_vsvm_bind_op
  * @failed_op: out, on error: index of the operation that failed, or
  *	0xffffffff if it was none of them
- * @pad: zero
+ * @failed_range: out, on error: index of the range of that operation
+ *	that is wrong, or 0xffffffff if it was none of them
  */
 struct drm_vsvm_vm_bind {
 	__u32 vm_id;
 	__u32 flags;
 	struct drm_vsvm_array ops;
 	__u32 failed_op;
-	__u32 pad;
+	__u32 failed_range;
 };
 
 /* State of one page in &drm_vsvm_vm_state.pages */
@@ -476,6 +515,9 @@ struct drm_vsvm_vm_stats {
  * @guarded: faults that left pages in system memory because they had been
  *	going back and forth
  * @exclusive: pages that device atomics took from the CPU for themselves
+ * @batches: batches bound now, or still in use
+ * @batch_ranges: ranges of them
+ * @batch_notifiers: notifiers that watch their memory now
  */
 struct drm_vsvm_stats {
 	__u64 faults;
@@ -515,6 +557,9 @@ struct drm_vsvm_stats {
 	__u64 prefetched;
 	__u64 guarded;
 	__u64 exclusive;
+	__u64 batches;
+	__u64 batch_ranges;
+	__u64 batch_notifiers;
 };
 
 /* --- buffer objects --- */
