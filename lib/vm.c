@@ -105,6 +105,58 @@ int vsvm_unbind(struct vsvm_vm *vm, uint64_t address, uint64_t size, uint32_t fl
 	return vsvm_bind(vm, &op, 1, NULL);
 }
 
+int vsvm_bind_userptr(struct vsvm_vm *vm, uint64_t address, const struct iovec *ranges,
+		      uint32_t count, uint32_t flags, uint32_t *failed)
+{
+	struct drm_vsvm_userptr_range *copy = NULL;
+	struct drm_vsvm_bind_op op = {
+		.op = DRM_VSVM_BIND_MAP_USERPTR,
+		.flags = flags,
+		.address = address,
+		.ranges = {
+			.stride = sizeof(*copy),
+			.count = count,
+			.pointer = vsvm__pointer(ranges),
+		},
+	};
+	struct drm_vsvm_vm_bind arg = {
+		.vm_id = vm->id,
+		.ops = {
+			.stride = sizeof(op),
+			.count = 1,
+			.pointer = vsvm__pointer(&op),
+		},
+	};
+	uint32_t i;
+	int ret;
+
+	if (failed)
+		*failed = UINT32_MAX;
+	for (i = 0; i < count; i++) {
+		if (__builtin_add_overflow(op.size, ranges[i].iov_len, &op.size)) {
+			if (failed)
+				*failed = i;
+			return -EINVAL;
+		}
+	}
+	/* Where pointers have 64 bits, that is what an iovec looks like */
+	if (sizeof(*ranges) != sizeof(*copy)) {
+		copy = calloc(count ? count : 1, sizeof(*copy));
+		if (!copy)
+			return -ENOMEM;
+		for (i = 0; i < count; i++) {
+			copy[i].start = vsvm__pointer(ranges[i].iov_base);
+			copy[i].size = ranges[i].iov_len;
+		}
+		op.ranges.pointer = vsvm__pointer(copy);
+	}
+	ret = vsvm__ioctl(vm->dev, DRM_IOCTL_VSVM_VM_BIND, &arg);
+	if (ret && ret != -ENODEV && failed)
+		*failed = arg.failed_range;
+	free(copy);
+	return ret;
+}
+
 int vsvm_prefetch(struct vsvm_vm *vm, const void *address, size_t size, enum drm_vsvm_place place)
 {
 	const struct drm_vsvm_bind_op op = {

@@ -51,6 +51,10 @@ static const struct {
 		"A buffer is moved to the device's own memory; the CPU touches a byte of it.\n"
 		"Then the device works on twice as much as it has memory for."
 	}, {
+		"scattered pieces", "gather", demo_gather,
+		"4,096 pieces of memory, anywhere and in any order, become one range of the\n"
+		"device with one call.  Nothing is copied, and nothing is pinned."
+	}, {
 		"fork and copy-on-write", "fork", demo_fork,
 		"The device has pages of the parent mapped when it forks, and writes to them\n"
 		"afterwards.  The child still has to see the old data, and may not use the\n"

@@ -96,6 +96,7 @@ static void print_info(const struct vsvm_device *dev)
 	line("queues of a file", info->max_queues);
 	line("submissions in a queue", info->queue_depth);
 	line("pages of a state", info->max_pages);
+	line("ranges of a batch", info->max_userptr_ranges);
 	line("fault records", info->fault_entries);
 }
 

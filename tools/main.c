@@ -16,6 +16,7 @@ static const struct {
 } commands[] = {
 	{ "info", cmd_info },
 	{ "crc", cmd_crc },
+	{ "gather", cmd_gather },
 	{ "demo", cmd_demo },
 };
 
@@ -29,6 +30,9 @@ static const char help[] =
 	"  info          constants and counters of the device\n"
 	"  crc FILE...   CRC32C of files, computed by the device where they lie in\n"
 	"                memory, and checked against the CPU\n"
+	"  gather FILE...\n"
+	"                pieces of files, in one piece to the device: their CRC32C with one\n"
+	"                packet, checked against the CPU\n"
 	"  demo [FILE]...\n"
 	"                what shared virtual memory is, shown step by step\n"
 	"\n"

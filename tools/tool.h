@@ -19,6 +19,7 @@ enum {
 /* The subcommands; argv[0] is their name */
 int cmd_info(int argc, char **argv);
 int cmd_crc(int argc, char **argv);
+int cmd_gather(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
 /* "vsvm: <message>" to stderr */

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <drm/vsvm_drm.h>
 
@@ -57,6 +58,14 @@ int vsvm_unbind(struct vsvm_vm *vm, uint64_t address, uint64_t size, uint32_t fl
 /* Several operations, all or none; failed may be NULL */
 int vsvm_bind(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *ops, uint32_t count,
 	      uint32_t *failed);
+
+/*
+ * Scattered ranges of the process, of whole pages, back to back at ADDRESS;
+ * flags: DRM_VSVM_BIND_READ_ONLY, _REPLACE, _IMMEDIATE.  failed: index of the
+ * range that is wrong, or UINT32_MAX if it is none by itself; may be NULL.
+ */
+int vsvm_bind_userptr(struct vsvm_vm *vm, uint64_t address, const struct iovec *ranges,
+		      uint32_t count, uint32_t flags, uint32_t *failed);
 
 /* Move pages of the process to where they should lie, and map them */
 int vsvm_prefetch(struct vsvm_vm *vm, const void *address, size_t size, enum drm_vsvm_place place);
