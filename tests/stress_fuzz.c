@@ -127,6 +127,29 @@ static struct drm_vsvm_array array(struct fuzz *f, uint64_t *seed, uint32_t stri
 	};
 }
 
+/* A batch of ranges of the arena, which others may be changing */
+static void fill_batch(struct fuzz *f, uint64_t *seed, struct drm_vsvm_bind_op *op)
+{
+	struct drm_vsvm_userptr_range *r =
+		(void *)((char *)f->arena + test_random(seed) % (ARENA / 64 - 1) * 64);
+	uint32_t i, n = 1 + test_random(seed) % 4;
+
+	memset(op, 0, sizeof(*op));
+	op->op = DRM_VSVM_BIND_MAP_USERPTR;
+	op->flags = one_in(seed, 3) ? flags(seed) : DRM_VSVM_BIND_REPLACE |
+		(one_in(seed, 2) ? DRM_VSVM_BIND_IMMEDIATE : 0);
+	op->address = one_in(seed, 3) ? address(f, seed) & ~4095ull :
+		(1ull << 47) + test_random(seed) % 64 * PAGE;
+	for (i = 0; i < n; i++) {
+		r[i].start = address(f, seed) & (one_in(seed, 9) ? ~0ull : ~4095ull);
+		r[i].size = one_in(seed, 9) ? size(seed) : (1 + test_random(seed) % 16) * PAGE;
+		op->size += r[i].size;
+	}
+	op->ranges = one_in(seed, 9) ? array(f, seed, sizeof(*r)) : (struct drm_vsvm_array) {
+		sizeof(*r), n, (uintptr_t)r,
+	};
+}
+
 /* Make some part of the arena what an array of this kind would hold */
 static void fill_array(struct fuzz *f, uint64_t *seed, struct drm_vsvm_array *a, int kind)
 {
@@ -152,6 +175,10 @@ static void fill_array(struct fuzz *f, uint64_t *seed, struct drm_vsvm_array *a,
 		if (kind == 0) {
 			struct drm_vsvm_bind_op *op = (void *)(p + i * sizeof(*op));
 
+			if (one_in(seed, 3)) {
+				fill_batch(f, seed, op);
+				continue;
+			}
 			memset(op, 0, sizeof(*op));
 			op->op = one_in(seed, 10) ? (uint32_t)test_random(seed) : one_in(seed, 2);
 			op->flags = one_in(seed, 3) ? 1u << test_random(seed) % 2 : flags(seed);

@@ -186,6 +186,24 @@ TEST_F(uffd, device_write_is_served)
 	}
 }
 
+TEST_F(uffd, a_batch_is_served)
+{
+	/* From behind, and one page of memory that needs nobody */
+	char *other = map_anon(PAGE), *copy = map_anon(3 * PAGE);
+	const struct iovec iov[] = {
+		{ self->p + 2 * PAGE, PAGE }, { other, PAGE }, { self->p, PAGE },
+	};
+
+	memset(other, 0x11, PAGE);
+	ASSERT_EQ(0, vsvm_bind_userptr(self->t.vm, 1ull << 47, iov, 3, DRM_VSVM_BIND_REPLACE |
+				       DRM_VSVM_BIND_IMMEDIATE, NULL));
+	ASSERT_EQ(0, dev_copy(&self->t, copy, (void *)(1ull << 47), 3 * PAGE));
+	EXPECT_EQ(-1, check_bytes(copy, PAGE, 0x5a));
+	EXPECT_EQ(-1, check_bytes(copy + PAGE, PAGE, 0x11));
+	EXPECT_EQ(-1, check_bytes(copy + 2 * PAGE, PAGE, 0x5a));
+	EXPECT_LE(2, *self->events);
+}
+
 TEST_F(uffd, only_what_was_touched_is_asked_for)
 {
 	uint64_t value = 0;

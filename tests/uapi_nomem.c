@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "vsvm_harness.h"
+#include "vsvm_userptr.h"
 
 #define FAIL_NTH	"/proc/self/fail-nth"
 
@@ -262,6 +263,118 @@ TEST_F(nomem, bindings)
 	each_failure(_metadata, self, unbind_try, unbind_undo, unbind_same);
 	EXPECT_EQ(0, vsvm_unbind(self->t.vm, 0, 1ull << 48, 0));
 	ASSERT_EQ(0, vsvm_bind_mirror_all(self->t.vm));
+}
+
+/*
+ * Batches, each of three ranges, looked at at once.  There is nothing to be seen:
+ * to map a page makes the kernel's DMA debugging allocate, which complains.
+ */
+
+static size_t bound_batches(FIXTURE_DATA(nomem) *self)
+{
+	return count_state(&self->t, batch_at(0), 4 * OPS * PAGE, DRM_VSVM_PAGE_BOUND,
+			   DRM_VSVM_PAGE_BOUND);
+}
+
+static int batch_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_bind_op ops[OPS] = { 0 };
+	struct drm_vsvm_userptr_range ranges[OPS][3];
+	unsigned int i, k;
+	int ret;
+
+	madvise(self->p, 64 * PAGE, MADV_DONTNEED);
+	for (i = 0; i < OPS; i++) {
+		/* Not in order, so that they have to be sorted */
+		for (k = 0; k < 3; k++)
+			ranges[i][k] = (struct drm_vsvm_userptr_range) {
+				(uintptr_t)self->p + (7 * k + 5 * i) % 64 * PAGE, PAGE,
+			};
+		ops[i].op = DRM_VSVM_BIND_MAP_USERPTR;
+		ops[i].flags = DRM_VSVM_BIND_IMMEDIATE;
+		ops[i].address = BATCH_AT + 4 * i * PAGE;
+		ops[i].size = 3 * PAGE;
+		ops[i].ranges.stride = sizeof(ranges[i][0]);
+		ops[i].ranges.count = 3;
+		ops[i].ranges.pointer = (uintptr_t)ranges[i];
+	}
+	ret = vsvm_bind(self->t.vm, ops, OPS, NULL);
+	if (ret == -EFAULT) {
+		/* Done or not, but not in part */
+		if (bound_batches(self) % (3 * OPS))
+			return -EIO;
+		vsvm_unbind(self->t.vm, BATCH_AT, 4 * OPS * PAGE, 0);
+	}
+	return ret;
+}
+
+/* What could not be mapped is mapped now; and nothing of it stays behind */
+static int batch_undo(FIXTURE_DATA(nomem) *self)
+{
+	unsigned int i;
+	int ret = bound_batches(self) == 3 * OPS ? 0 : -EIO;
+
+	for (i = 0; i < OPS && !ret; i++)
+		ret = dev_touch_write(&self->t, batch_at(4 * i * PAGE), 3 * PAGE);
+	if (!ret)
+		ret = vsvm_unbind(self->t.vm, BATCH_AT, 4 * OPS * PAGE, 0);
+	return ret ? ret : batch_all_gone(&self->t);
+}
+
+static int batch_same(FIXTURE_DATA(nomem) *self)
+{
+	return bound_batches(self) ? -EIO : batch_all_gone(&self->t);
+}
+
+/* From the middle of each batch, which leaves two parts of it */
+static int batch_part_try(FIXTURE_DATA(nomem) *self)
+{
+	struct drm_vsvm_bind_op ops[OPS] = { 0 };
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < OPS; i++) {
+		ops[i].op = DRM_VSVM_BIND_UNMAP;
+		ops[i].address = BATCH_AT + (4 * i + 1) * PAGE;
+		ops[i].size = PAGE;
+	}
+	ret = vsvm_bind(self->t.vm, ops, OPS, NULL);
+	if (ret == -EFAULT && bound_batches(self) != 3 * OPS) {
+		/* It was done: once more from the beginning */
+		if (bound_batches(self) != 2 * OPS)
+			return -EIO;
+		vsvm_unbind(self->t.vm, BATCH_AT, 4 * OPS * PAGE, 0);
+		fail(self, 0);
+		ret = batch_try(self) ? -EIO : -EFAULT;
+	}
+	return ret;
+}
+
+static int batch_part_same(FIXTURE_DATA(nomem) *self)
+{
+	return bound_batches(self) == 3 * OPS ? dev_touch_write(&self->t, batch_at(PAGE), PAGE) :
+		-EIO;
+}
+
+static int batch_part_undo(FIXTURE_DATA(nomem) *self)
+{
+	int ret = bound_batches(self) == 2 * OPS ? 0 : -EIO;
+
+	if (!ret)
+		ret = vsvm_unbind(self->t.vm, BATCH_AT, 4 * OPS * PAGE, 0);
+	if (!ret)
+		ret = batch_all_gone(&self->t);
+	return ret ? ret : batch_try(self);
+}
+
+TEST_F(nomem, batches)
+{
+	ASSERT_EQ(0, vsvm_unbind(self->t.vm, BATCH_AT, 4 * OPS * PAGE, DRM_VSVM_BIND_FORCE));
+	each_failure(_metadata, self, batch_try, batch_undo, batch_same);
+	ASSERT_EQ(0, batch_try(self));
+	each_failure(_metadata, self, batch_part_try, batch_part_undo, batch_part_same);
+	ASSERT_EQ(0, vsvm_unbind(self->t.vm, BATCH_AT, 4 * OPS * PAGE, DRM_VSVM_BIND_FORCE));
+	EXPECT_EQ(0, batch_all_gone(&self->t));
 }
 
 static int submit_try(FIXTURE_DATA(nomem) *self)

@@ -13,6 +13,10 @@ extern struct kunit_suite vsvm_svm_race_suite;
 extern struct kunit_suite vsvm_svm_wait_suite;
 extern struct kunit_suite vsvm_svm_invalidate_suite;
 
+/* batches */
+extern struct kunit_suite vsvm_userptr_batch_suite;
+extern struct kunit_suite vsvm_userptr_serve_suite;
+
 /* the device page table */
 extern struct kunit_suite vsvm_pt_map_suite;
 extern struct kunit_suite vsvm_pt_zap_suite;
