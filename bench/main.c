@@ -24,6 +24,7 @@
 static const struct bench_area *const areas[] = {
 	&bench_fault,
 	&bench_migrate,
+	&bench_userptr,
 };
 
 static const char usage[] =
