@@ -53,7 +53,7 @@ static void bench_end(struct batch_bench *b)
 	svm_leave(b->f);
 }
 
-DEFINE_FREE(bench_end, struct batch_bench *, if (_T) bench_end(_T))
+DEFINE_FREE(bench_end, struct batch_bench *, bench_end(_T))
 
 /* RANGES pages, two windows in turn, backwards; and the first ones once more */
 static struct batch_bench *bench(struct kunit *test, unsigned int aliases)

@@ -307,7 +307,7 @@ int vsvm_userptr_commit(struct vsvm_userptr_service *s)
 
 /* The run of a page, or NULL if it was not looked at */
 struct vsvm_userptr_run *vsvm_userptr_run(struct vsvm_userptr_service *s,
-						 unsigned int page)
+					  unsigned int page)
 {
 	unsigned int lo = 0, hi = s->nruns;
 

@@ -62,14 +62,15 @@ static inline bool vsvm_userptr_present(unsigned long pfn, bool write)
 	       (!write || (pfn & HMM_PFN_WRITE));
 }
 
-static inline bool vsvm_userptr_mapped(const struct vsvm_userptr_service *s, unsigned int page,
-				enum vsvm_svm_access access)
+static inline bool vsvm_userptr_mapped(const struct vsvm_userptr_service *s,
+				       unsigned int page, enum vsvm_svm_access access)
 {
 	return s->up->ops->mapped(s->up->priv, s->span,
 				  s->block + ((u64)page << PAGE_SHIFT), access);
 }
 
-static inline void vsvm_userptr_fail(struct vsvm_userptr_service *s, enum vsvm_svm_status status)
+static inline void vsvm_userptr_fail(struct vsvm_userptr_service *s,
+				     enum vsvm_svm_status status)
 {
 	unsigned int i;
 
@@ -79,7 +80,7 @@ static inline void vsvm_userptr_fail(struct vsvm_userptr_service *s, enum vsvm_s
 }
 
 static inline unsigned long vsvm_userptr_pfn(const struct vsvm_userptr_service *s,
-				      unsigned int page)
+					     unsigned int page)
 {
 	return s->huge_pfn ? s->huge_pfn + page : s->scratch->pfns[page];
 }
