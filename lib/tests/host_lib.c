@@ -507,8 +507,8 @@ static int answer_bind(unsigned long request, void *arg)
 {
 	struct drm_vsvm_vm_bind *bind = arg;
 
-	if (request != DRM_IOCTL_VSVM_VM_BIND || bind->vm_id != 7 || bind->flags || bind->failed_range ||
-	    bind->ops.stride != sizeof(struct drm_vsvm_bind_op))
+	if (request != DRM_IOCTL_VSVM_VM_BIND || bind->vm_id != 7 || bind->flags ||
+	    bind->failed_range || bind->ops.stride != sizeof(struct drm_vsvm_bind_op))
 		return -EINVAL;
 	/* The kernel wants to find zero in what only comes out */
 	if (bind->failed_op)
@@ -535,6 +535,47 @@ TEST(which_operation_failed)
 	failed = 0;
 	EXPECT_EQ(-ENODEV, vsvm_bind(&vm, ops, 1, &failed));
 	EXPECT_EQ(UINT32_MAX, failed);
+}
+
+static int answer_userptr(unsigned long request, void *arg)
+{
+	struct drm_vsvm_vm_bind *bind = arg;
+	const struct drm_vsvm_bind_op *op = (void *)(uintptr_t)bind->ops.pointer;
+	const struct drm_vsvm_userptr_range *ranges = (void *)(uintptr_t)op->ranges.pointer;
+
+	if (request != DRM_IOCTL_VSVM_VM_BIND || bind->ops.count != 1 ||
+	    op->op != DRM_VSVM_BIND_MAP_USERPTR || op->flags != DRM_VSVM_BIND_READ_ONLY ||
+	    op->address != 0x5000 || op->size != 0x103000 ||
+	    op->ranges.stride != sizeof(*ranges) || op->ranges.count != 2)
+		return -EPERM;
+	if (ranges[0].start != 0x7000 || ranges[0].size != 0x3000 ||
+	    ranges[1].start != 0x1000 || ranges[1].size != 0x100000)
+		return -EFAULT;
+	bind->failed_op = 0;
+	bind->failed_range = 1;
+	return -EINVAL;
+}
+
+TEST(ranges_of_a_batch)
+{
+	struct iovec iov[3] = {
+		{ (void *)0x7000, 0x3000 }, { (void *)0x1000, 0x100000 },
+		{ (void *)0x1000, SIZE_MAX - 0xfff },
+	};
+	uint32_t failed = 0;
+	int before;
+
+	answer = answer_userptr;
+	EXPECT_EQ(-EINVAL, vsvm_bind_userptr(&vm, 0x5000, iov, 2, DRM_VSVM_BIND_READ_ONLY,
+					     &failed));
+	EXPECT_EQ(1, failed);
+	EXPECT_EQ(-EINVAL, vsvm_bind_userptr(&vm, 0x5000, iov, 2, DRM_VSVM_BIND_READ_ONLY, NULL));
+	/* More than there are addresses: the kernel need not be asked */
+	before = calls;
+	EXPECT_EQ(-EINVAL, vsvm_bind_userptr(&vm, 0x5000, iov, 3, DRM_VSVM_BIND_READ_ONLY,
+					     &failed));
+	EXPECT_EQ(2, failed);
+	EXPECT_EQ(before, calls);
 }
 
 /* --- the tool's own checksum --- */
