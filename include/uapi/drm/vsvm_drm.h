@@ -46,6 +46,7 @@ extern "C" {
 #define DRM_VSVM_BO_INFO		0x0d
 #define DRM_VSVM_BO_MMAP_OFFSET		0x0e
 #define DRM_VSVM_BO_ADVISE		0x0f
+#define DRM_VSVM_SVM_ATTR		0x10
 
 /**
  * struct drm_vsvm_array - an array of the caller's
@@ -89,6 +90,8 @@ struct drm_vsvm_dev_query {
 #define DRM_VSVM_CAP_FAULT		(1ull << 0)
 /** DRM_VSVM_CAP_VRAM - device memory, migration and buffer objects */
 #define DRM_VSVM_CAP_VRAM		(1ull << 1)
+/** DRM_VSVM_CAP_SVM_ATTR - attributes of address ranges (SVM_ATTR) */
+#define DRM_VSVM_CAP_SVM_ATTR		(1ull << 2)
 
 /**
  * struct drm_vsvm_dev_info - constants of the device
@@ -110,10 +113,10 @@ struct drm_vsvm_dev_query {
  * @vram_bytes: device memory, 0: none
  * @vram_used: of it, in use now
  * @max_vms: most address spaces of one file
- * @pad2: zero
+ * @max_attrs: most pairs of one SVM_ATTR
  * @max_userptr_bytes: most bytes of one batch of ranges
  * @max_userptr_ranges: most ranges of all batches of one VM_BIND
- * @pad3: zero
+ * @pad2: zero
  */
 struct drm_vsvm_dev_info {
 	__u32 contract;
@@ -134,10 +137,10 @@ struct drm_vsvm_dev_info {
 	__u64 vram_bytes;
 	__u64 vram_used;
 	__u32 max_vms;
-	__u32 pad2;
+	__u32 max_attrs;
 	__u64 max_userptr_bytes;
 	__u32 max_userptr_ranges;
-	__u32 pad3;
+	__u32 pad2;
 };
 
 /**
@@ -272,10 +275,18 @@ enum drm_vsvm_place {
 #define DRM_VSVM_BIND_READ_ONLY		(1u << 0)
 /** DRM_VSVM_BIND_FORCE - UNMAP: zap what the device still maps */
 #define DRM_VSVM_BIND_FORCE		(1u << 1)
-/** DRM_VSVM_BIND_MIGRATE - MAP_MIRROR: faults move pages to device memory */
+/**
+ * DRM_VSVM_BIND_MIGRATE - MAP_MIRROR: faults move pages to device memory, where
+ * attributes say nothing else; the heap and stacks stay
+ */
 #define DRM_VSVM_BIND_MIGRATE		(1u << 2)
 /** DRM_VSVM_BIND_REPLACE - MAP_*: unbind and zap what is in the way */
 #define DRM_VSVM_BIND_REPLACE		(1u << 3)
+/**
+ * DRM_VSVM_BIND_AUTO_RESET - MAP_MIRROR: what the process unmaps loses its
+ * attributes; without it they outlive munmap()
+ */
+#define DRM_VSVM_BIND_AUTO_RESET	(1u << 4)
 /**
  * DRM_VSVM_BIND_IMMEDIATE - MAP_USERPTR: after all operations of the call have
  * taken effect, map what the process has there already, as far as the first
@@ -387,7 +398,10 @@ enum drm_vsvm_fault_reason {
 	DRM_VSVM_FAULT_NO_MAPPING = 2,
 	/** @DRM_VSVM_FAULT_PERMISSION: the process' mapping forbids the access (EACCES) */
 	DRM_VSVM_FAULT_PERMISSION = 3,
-	/** @DRM_VSVM_FAULT_READ_ONLY: the binding forbids the write (EACCES) */
+	/**
+	 * @DRM_VSVM_FAULT_READ_ONLY: the binding, or %DRM_VSVM_ATTR_GPU_RO,
+	 * forbids the write (EACCES)
+	 */
 	DRM_VSVM_FAULT_READ_ONLY = 4,
 	/** @DRM_VSVM_FAULT_BUS: past the end of a file, poison, guard page (EFAULT) */
 	DRM_VSVM_FAULT_BUS = 5,
@@ -413,6 +427,8 @@ enum drm_vsvm_fault_reason {
 	DRM_VSVM_FAULT_WAIT_TIMEOUT = 15,
 	/** @DRM_VSVM_FAULT_PURGED: memory of a buffer object, taken after DONTNEED (EFAULT) */
 	DRM_VSVM_FAULT_PURGED = 16,
+	/** @DRM_VSVM_FAULT_NO_ACCESS: %DRM_VSVM_ATTR_ACCESS_NONE (EACCES) */
+	DRM_VSVM_FAULT_NO_ACCESS = 17,
 };
 
 /**
@@ -511,13 +527,17 @@ struct drm_vsvm_vm_stats {
  * @migrated: pages moved to device memory
  * @migrate_failed: pages that were asked to move and could not
  * @migrate_ns: time spent moving them
- * @prefetched: pages that PREFETCH brought back to system memory
+ * @prefetched: pages brought back to system memory by PREFETCH, or by faults
+ *	because they prefer to be there
  * @guarded: faults that left pages in system memory because they had been
  *	going back and forth
  * @exclusive: pages that device atomics took from the CPU for themselves
  * @batches: batches bound now, or still in use
  * @batch_ranges: ranges of them
  * @batch_notifiers: notifiers that watch their memory now
+ * @lookup_ns: time that faults spent looking up bindings and attributes
+ * @attr_ranges: ranges with attributes now
+ * @attr_resets: ranges whose attributes went with their mapping
  */
 struct drm_vsvm_stats {
 	__u64 faults;
@@ -560,6 +580,127 @@ struct drm_vsvm_stats {
 	__u64 batches;
 	__u64 batch_ranges;
 	__u64 batch_notifiers;
+	__u64 lookup_ns;
+	__u64 attr_ranges;
+	__u64 attr_resets;
+};
+
+/* --- attributes of address ranges --- */
+
+/** enum drm_vsvm_attr_op - operations of SVM_ATTR */
+enum drm_vsvm_attr_op {
+	/**
+	 * @DRM_VSVM_ATTR_OP_SET: give all pages of the range these values, and
+	 * have the device obey them before the call returns.  All of the range
+	 * must be mapped by the process (EFAULT).
+	 */
+	DRM_VSVM_ATTR_OP_SET = 0,
+	/**
+	 * @DRM_VSVM_ATTR_OP_GET: fill in the values for these types.  Where pages
+	 * differ: a location reads UNDEFINED, access NONE, granularity as the
+	 * least of them, a flag as 1 if all pages have it.
+	 */
+	DRM_VSVM_ATTR_OP_GET = 1,
+	/** @DRM_VSVM_ATTR_OP_RESET: return the range to defaults; no pairs */
+	DRM_VSVM_ATTR_OP_RESET = 2,
+};
+
+/** enum drm_vsvm_attr_location - a place, as &enum drm_vsvm_place has them */
+enum drm_vsvm_attr_location {
+	DRM_VSVM_LOC_UNDEFINED = 0,
+	/** @DRM_VSVM_LOC_DEVICE: memory of this device */
+	DRM_VSVM_LOC_DEVICE = 1,
+	DRM_VSVM_LOC_SYSTEM = 2,
+};
+
+/** enum drm_vsvm_attr_access - what the device may do with a range */
+enum drm_vsvm_attr_access {
+	/** @DRM_VSVM_ATTR_ACCESS_NONE: a fault is terminal, %DRM_VSVM_FAULT_NO_ACCESS */
+	DRM_VSVM_ATTR_ACCESS_NONE = 0,
+	/** @DRM_VSVM_ATTR_ACCESS_IN_PLACE: use it where it lies; faults move nothing */
+	DRM_VSVM_ATTR_ACCESS_IN_PLACE = 1,
+	/** @DRM_VSVM_ATTR_ACCESS_ALLOW_MIGRATE: faults may move it; the default */
+	DRM_VSVM_ATTR_ACCESS_ALLOW_MIGRATE = 2,
+};
+
+/** enum drm_vsvm_attr_type - attributes */
+enum drm_vsvm_attr_type {
+	/**
+	 * @DRM_VSVM_ATTR_PREFERRED_LOC: &enum drm_vsvm_attr_location: where a
+	 * fault puts pages; UNDEFINED (default): as the binding says
+	 */
+	DRM_VSVM_ATTR_PREFERRED_LOC = 0,
+	/**
+	 * @DRM_VSVM_ATTR_PREFETCH_LOC: move the pages there now, and map them;
+	 * acts each time it is set.  UNDEFINED (default): do nothing.  At most
+	 * 64 GiB (E2BIG).
+	 */
+	DRM_VSVM_ATTR_PREFETCH_LOC = 1,
+	/** @DRM_VSVM_ATTR_ACCESS: &enum drm_vsvm_attr_access */
+	DRM_VSVM_ATTR_ACCESS = 2,
+	/**
+	 * @DRM_VSVM_ATTR_GRANULARITY: log2 of the pages of an aligned block that
+	 * moves as one, both ways, clipped to pages with equal attributes; 0 to
+	 * 63, of which a device does what it can (9: 2 MiB)
+	 */
+	DRM_VSVM_ATTR_GRANULARITY = 3,
+	/** @DRM_VSVM_ATTR_GPU_RO: the device may not write; 0 by default */
+	DRM_VSVM_ATTR_GPU_RO = 4,
+	/** @DRM_VSVM_ATTR_GPU_EXEC: the right to execute in the device's entries; 0 */
+	DRM_VSVM_ATTR_GPU_EXEC = 5,
+	/** @DRM_VSVM_ATTR_COHERENT: the coherent kind of entry; 1 by default */
+	DRM_VSVM_ATTR_COHERENT = 6,
+	/** @DRM_VSVM_ATTR_EXT_COHERENT: the same, whatever COHERENT says; 0 */
+	DRM_VSVM_ATTR_EXT_COHERENT = 7,
+	/**
+	 * @DRM_VSVM_ATTR_READ_MOSTLY: reads of the device move nothing and map
+	 * read-only, so that both sides read one page, until the device writes
+	 * to it; 0
+	 */
+	DRM_VSVM_ATTR_READ_MOSTLY = 8,
+	/** @DRM_VSVM_ATTR_HIVE_LOCAL: a hint, for devices linked to others; 0 */
+	DRM_VSVM_ATTR_HIVE_LOCAL = 9,
+	/** @DRM_VSVM_ATTR_HOST_ACCESS: a hint: the CPU will use it; 1 by default */
+	DRM_VSVM_ATTR_HOST_ACCESS = 10,
+	/**
+	 * @DRM_VSVM_ATTR_ALWAYS_MAPPED: what is present is mapped now, and again
+	 * after the process' own mappings have changed, without a fault; 0
+	 */
+	DRM_VSVM_ATTR_ALWAYS_MAPPED = 11,
+};
+
+/**
+ * struct drm_vsvm_attr - one attribute
+ * @type: &enum drm_vsvm_attr_type
+ * @value: in for SET, out for GET
+ */
+struct drm_vsvm_attr {
+	__u32 type;
+	__u32 value;
+};
+
+/**
+ * struct drm_vsvm_svm_attr - attributes of a range of the process' memory
+ * @vm_id: address space
+ * @op: &enum drm_vsvm_attr_op
+ * @start: first address, page aligned
+ * @size: bytes, a multiple of the page size, not 0
+ * @attrs: of &struct drm_vsvm_attr; 1 to &drm_vsvm_dev_info.max_attrs for SET
+ *	and GET (E2BIG), none for RESET; of two with the same type the later counts
+ * @next: out of GET: first address behind @start where any attribute is another
+ *	than at @start, at most the end of the device's addresses
+ *
+ * SET changes all of the range or nothing; a prefetch that it asks for is advice,
+ * as that of VM_BIND.  ENOSPC: there would be more than four million
+ * ranges.
+ */
+struct drm_vsvm_svm_attr {
+	__u32 vm_id;
+	__u32 op;
+	__u64 start;
+	__u64 size;
+	struct drm_vsvm_array attrs;
+	__u64 next;
 };
 
 /* --- buffer objects --- */
@@ -803,6 +944,9 @@ struct drm_vsvm_wait_user_fence {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_MMAP_OFFSET, struct drm_vsvm_bo_mmap_offset)
 #define DRM_IOCTL_VSVM_BO_ADVISE \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_ADVISE, struct drm_vsvm_bo_advise)
+
+#define DRM_IOCTL_VSVM_SVM_ATTR \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_SVM_ATTR, struct drm_vsvm_svm_attr)
 
 #if defined(__cplusplus)
 }
