@@ -121,6 +121,7 @@ void vsvm_debugfs_init(struct vsvm_device *vdev)
 	unsigned int i;
 
 	drm_debugfs_add_file(&vdev->drm, "counters", vsvm_debugfs_counters, NULL);
+	vsvm_debugfs_attr_init(vdev);
 	files = drmm_kcalloc(&vdev->drm, ARRAY_SIZE(vsvm_knobs), sizeof(*files),
 			     GFP_KERNEL);
 	if (!files)

@@ -42,6 +42,7 @@ static const struct drm_ioctl_desc vsvm_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(VSVM_BO_MMAP_OFFSET, vsvm_ioctl_bo_mmap_offset,
 			  DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VSVM_BO_ADVISE, vsvm_ioctl_bo_advise, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VSVM_SVM_ATTR, vsvm_ioctl_svm_attr, DRM_RENDER_ALLOW),
 };
 
 static const struct file_operations vsvm_fops = {

@@ -14,8 +14,8 @@
 #define VSVM_MAX_COMMANDS	64
 #define VSVM_MAX_QUEUES		1024
 #define VSVM_MAX_VMS		256
-/* Bytes of one prefetch: bounds what it costs where little is mapped */
-#define VSVM_MAX_PREFETCH	BIT_ULL(36)
+#define VSVM_MAX_PREFETCH	VSVM_VM_MAX_PREFETCH
+#define VSVM_MAX_ATTRS		64
 #define VSVM_MAX_STATE_PAGES	BIT(20)
 
 struct dma_buf_attachment;
@@ -108,6 +108,7 @@ int vsvm_ioctl_bo_create(struct drm_device *drm, void *data, struct drm_file *f)
 int vsvm_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *f);
 int vsvm_ioctl_bo_mmap_offset(struct drm_device *drm, void *data, struct drm_file *f);
 int vsvm_ioctl_bo_advise(struct drm_device *drm, void *data, struct drm_file *f);
+int vsvm_ioctl_svm_attr(struct drm_device *drm, void *data, struct drm_file *f);
 int vsvm_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *f);
 int vsvm_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file *f);
 int vsvm_ioctl_queue_query(struct drm_device *drm, void *data, struct drm_file *f);
@@ -126,8 +127,9 @@ struct vsvm_mem_config;
 void vsvm_params_mem(struct vsvm_mem_config *config);
 int vsvm_params_check(void);
 
-/* debugfs.c */
+/* debugfs.c, debugfs_attr.c */
 void vsvm_debugfs_init(struct vsvm_device *vdev);
+void vsvm_debugfs_attr_init(struct vsvm_device *vdev);
 
 /* device.c */
 extern struct platform_driver vsvm_platform_driver;

@@ -89,6 +89,10 @@ static unsigned int fault_workers;
 module_param(fault_workers, uint, 0644);
 MODULE_PARM_DESC(fault_workers, "Threads that serve faults side by side, at most 64; 0: by the number of CPUs (default 0)");
 
+static unsigned int granularity = 9;
+module_param(granularity, uint, 0644);
+MODULE_PARM_DESC(granularity, "log2 of the pages that faults move to device memory together, 0 to 63, of which the device does at most 9 (default 9)");
+
 /**
  * vsvm_params_check() - refuse what makes no device
  *
@@ -120,6 +124,7 @@ int vsvm_params_check(void)
 		{ "around", around, 1, 512, true },
 		{ "fault_deadline_ms", fault_deadline_ms, 1, 600000 },
 		{ "fault_workers", fault_workers, 0, 64 },
+		{ "granularity", granularity, 0, 63 },
 	};
 	unsigned int i;
 
@@ -166,6 +171,7 @@ void vsvm_params_vmm(struct vsvm_vmm_config *config)
 		.around = around,
 		.fault_deadline_ms = fault_deadline_ms,
 		.fault_workers = fault_workers,
+		.granularity = granularity,
 	};
 }
 

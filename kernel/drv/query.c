@@ -23,7 +23,8 @@ static size_t vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_info
 		.contract = DRM_VSVM_CONTRACT,
 		.engines = hw->engines,
 		.caps = DRM_VSVM_CAP_FAULT |
-			(vsvm_mem_present(vdev->mem) ? DRM_VSVM_CAP_VRAM : 0),
+			(vsvm_mem_present(vdev->mem) ? DRM_VSVM_CAP_VRAM : 0) |
+			DRM_VSVM_CAP_SVM_ATTR,
 		.va_bits = VSVM_HW_VA_BITS,
 		.page_shift = VSVM_HW_PAGE_SHIFT,
 		.huge_shift = VSVM_HW_HUGE_SHIFT,
@@ -38,6 +39,7 @@ static size_t vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_info
 		.max_vms = VSVM_MAX_VMS,
 		.max_userptr_ranges = VSVM_MAX_USERPTR_RANGES,
 		.max_userptr_bytes = VSVM_MAX_USERPTR_BYTES,
+		.max_attrs = VSVM_MAX_ATTRS,
 	};
 
 	vsvm_mem_usage(vdev->mem, &info->vram_bytes, &info->vram_used);

@@ -22,6 +22,7 @@ struct device;
 struct dma_fence;
 struct drm_device;
 struct drm_printer;
+struct mm_struct;
 struct page;
 struct seq_file;
 struct vsvm_back;
@@ -189,6 +190,24 @@ unsigned long vsvm_back_end(struct vsvm_back *back);
 
 /** vsvm_back_destroy() - the opposite of vsvm_back_create() */
 void vsvm_back_destroy(struct vsvm_back *back);
+
+/**
+ * typedef vsvm_mem_block_fn - which pages come back together
+ * @arg: as passed to vsvm_mem_set_return_block()
+ * @mm: of the process
+ * @address: that the CPU has touched
+ * @start: in: 0; out: first address
+ * @end: in: ULONG_MAX; out: one past the last
+ *
+ * Called with what core-mm holds in a fault: takes no lock but RCU.
+ * Return: whether anybody has a wish.
+ */
+typedef bool (*vsvm_mem_block_fn)(void *arg, struct mm_struct *mm,
+				  unsigned long address, unsigned long *start,
+				  unsigned long *end);
+
+/** vsvm_mem_set_return_block() - tell who knows which pages come back together */
+void vsvm_mem_set_return_block(struct vsvm_mem *mem, vsvm_mem_block_fn fn, void *arg);
 
 /* --- copying --- */
 

@@ -53,6 +53,9 @@ struct vsvm_vram_manager;
  * @knobs: failures to come, see &enum vsvm_mem_knob; atomic
  * @bo_unmap: takes a buffer object out of all page tables; set once, before the
  *	first one is mapped
+ * @return_block: tells which pages come back together, with @return_block_arg; set
+ *	once, before the first page goes to the device
+ * @return_block_arg: its
  * @bos: of user space, as long as they may be mapped for DMA; under @bos_lock
  * @bos_lock: guards @bos and @stopped; leaf
  * @stopped: nothing is mapped for DMA any more, nothing goes to VRAM
@@ -78,6 +81,8 @@ struct vsvm_mem {
 	u32 knobs[VSVM_MEM_NR_KNOBS];
 	struct vsvm_copy_state *copy;
 	void (*bo_unmap)(struct drm_gem_object *gem);
+	vsvm_mem_block_fn return_block;
+	void *return_block_arg;
 	struct list_head bos;
 	spinlock_t bos_lock;	/* guards bos and stopped */
 	bool stopped;

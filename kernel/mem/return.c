@@ -241,21 +241,56 @@ out:
 	return ret;
 }
 
-/*
- * The cluster of @pages around the address of a fault, or that page alone if there
- * is no memory for more
- */
-static long vsvm_return_cluster(struct vsvm_mem *mem, struct vm_fault *vmf,
-				unsigned int pages, struct page *fault_page)
+/* see mem.h */
+void vsvm_mem_set_return_block(struct vsvm_mem *mem, vsvm_mem_block_fn fn, void *arg)
 {
-	unsigned long size = (unsigned long)pages << PAGE_SHIFT;
-	unsigned long start = ALIGN_DOWN(vmf->address, size);
+	mem->return_block = fn;
+	mem->return_block_arg = arg;
+}
+
+/**
+ * struct vsvm_return_block - what a fault brings back
+ * @start: first address
+ * @end: one past the last
+ * @split: a huge page does not come as a whole
+ */
+struct vsvm_return_block {
+	unsigned long start;
+	unsigned long end;
+	bool split;
+};
+
+/* An aligned cluster around the address of a fault, or what somebody has asked for */
+static void vsvm_return_choose(struct vsvm_mem *mem, struct vm_fault *vmf,
+			       struct vsvm_return_block *block)
+{
+	unsigned long size = (unsigned long)mem->config.return_pages << PAGE_SHIFT;
+	unsigned long start = 0, end = ULONG_MAX;
+
+	block->split = false;
+	if (mem->return_block &&
+	    mem->return_block(mem->return_block_arg, vmf->vma->vm_mm, vmf->address,
+			      &start, &end)) {
+		block->split = end - start < HPAGE_PMD_SIZE;
+	} else {
+		start = ALIGN_DOWN(vmf->address, size);
+		end = start + size;
+	}
+	block->start = max(start, vmf->vma->vm_start);
+	block->end = min(end, vmf->vma->vm_end);
+}
+
+/* All of a block, or the page that the CPU has touched alone if there is no memory for more */
+static long vsvm_return_cluster(struct vsvm_mem *mem, struct vm_fault *vmf,
+				const struct vsvm_return_block *block,
+				struct page *fault_page)
+{
 	unsigned long page = vmf->address & PAGE_MASK;
 	long ret;
 
-	ret = vsvm_return_range(mem, vmf->vma, max(start, vmf->vma->vm_start),
-				min(start + size, vmf->vma->vm_end), page, fault_page);
-	if (ret == -ENOMEM && pages > 1) {
+	ret = vsvm_return_range(mem, vmf->vma, block->start, block->end, page,
+				fault_page);
+	if (ret == -ENOMEM && block->end - block->start > PAGE_SIZE) {
 		vsvm_mem_count(mem, VSVM_MEM_RETURN_FALLBACKS, 1);
 		ret = vsvm_return_range(mem, vmf->vma, page, page + PAGE_SIZE, page,
 					fault_page);
@@ -264,16 +299,18 @@ static long vsvm_return_cluster(struct vsvm_mem *mem, struct vm_fault *vmf,
 }
 
 /* A fault on a huge page that is mapped as such */
-static long vsvm_return_huge(struct vsvm_mem *mem, struct vm_fault *vmf)
+static long vsvm_return_huge(struct vsvm_mem *mem, struct vm_fault *vmf,
+			     const struct vsvm_return_block *block)
 {
 	unsigned long start = vmf->address & HPAGE_PMD_MASK;
 	struct folio *folio = page_folio(vmf->page);
 	struct vsvm_chunk *chunk = folio_zone_device_data(folio);
-	struct folio *new;
+	struct folio *new = NULL;
 	long ret;
 
-	new = vsvm_return_alloc(mem, GFP_TRANSHUGE | __GFP_NORETRY, HPAGE_PMD_ORDER,
-				vmf->vma, start);
+	if (!block->split)
+		new = vsvm_return_alloc(mem, GFP_TRANSHUGE | __GFP_NORETRY,
+					HPAGE_PMD_ORDER, vmf->vma, start);
 	if (new) {
 		ret = vsvm_return_huge_vma(mem, vmf->vma, start, vmf->page, &new);
 		if (new)
@@ -286,11 +323,12 @@ static long vsvm_return_huge(struct vsvm_mem *mem, struct vm_fault *vmf)
 	 * but not while a fault holds it: let go of the page, and give core-mm
 	 * back what it will let go of itself.
 	 */
-	vsvm_mem_count(mem, VSVM_MEM_RETURN_FALLBACKS, 1);
+	if (!block->split)
+		vsvm_mem_count(mem, VSVM_MEM_RETURN_FALLBACKS, 1);
 	vsvm_chunk_hold(chunk);
 	folio_unlock(folio);
 	folio_put(folio);
-	ret = vsvm_return_cluster(mem, vmf, mem->config.return_pages, NULL);
+	ret = vsvm_return_cluster(mem, vmf, block, NULL);
 	vsvm_chunk_retake(chunk, &folio->page);
 	return ret;
 }
@@ -299,20 +337,25 @@ static long vsvm_return_huge(struct vsvm_mem *mem, struct vm_fault *vmf)
 vm_fault_t vsvm_return_fault(struct vm_fault *vmf)
 {
 	struct vsvm_mem *mem = page_pgmap(vmf->page)->owner;
+	struct vsvm_return_block block;
 	u64 t = local_clock();
 	long ret;
 
-	if (!folio_test_large(page_folio(vmf->page)))
-		ret = vsvm_return_cluster(mem, vmf, mem->config.return_pages, vmf->page);
-	else if (!vmf->pte)
-		ret = vsvm_return_huge(mem, vmf);
-	else
+	vsvm_return_choose(mem, vmf, &block);
+	if (folio_test_large(page_folio(vmf->page)) && vmf->pte) {
 		/*
 		 * A huge page that is mapped in parts is split for its first page.
 		 * Nothing else may be locked with it: another fault may hold that,
 		 * and want this.
 		 */
-		ret = vsvm_return_cluster(mem, vmf, 1, vmf->page);
+		block.start = vmf->address & PAGE_MASK;
+		block.end = block.start + PAGE_SIZE;
+		ret = vsvm_return_cluster(mem, vmf, &block, vmf->page);
+	} else if (folio_test_large(page_folio(vmf->page))) {
+		ret = vsvm_return_huge(mem, vmf, &block);
+	} else {
+		ret = vsvm_return_cluster(mem, vmf, &block, vmf->page);
+	}
 	trace_vsvm_return(vmf->address, ret, local_clock() - t);
 	/* Not even for one page has memory been found */
 	if (ret < 0)

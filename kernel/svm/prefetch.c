@@ -156,6 +156,8 @@ int vsvm_svm_prefetch(struct vsvm_svm *svm, unsigned long start, unsigned long e
 	unsigned long next;
 	int ret = -ENOMEM;
 
+	if (bounds->no_access)
+		return 0;
 	if (!mmget_not_zero(svm->mm))
 		return -ESRCH;
 	vsvm_svm_enter(svm, &user);

@@ -63,6 +63,10 @@ static unsigned int vsvm_svm_sort_out(struct vsvm_svm_service *s,
 
 		if (r->status != VSVM_SVM_PENDING)
 			continue;
+		if (s->bounds->no_access) {
+			r->status = VSVM_SVM_NO_ACCESS;
+			continue;
+		}
 		if (r->access && s->bounds->read_only) {
 			r->status = VSVM_SVM_READ_ONLY;
 			continue;
@@ -197,7 +201,7 @@ int vsvm_svm_commit(struct vsvm_svm_service *s, unsigned int left)
 {
 	const struct vsvm_svm_ops *ops = s->svm->ops;
 	struct vsvm_svm_span *span = s->n->span;
-	bool read_only = s->bounds->read_only;
+	unsigned int mode = vsvm_svm_mode(s);
 	void *priv = s->svm->priv;
 	unsigned long begin, end = 0;
 	void *prepared = NULL;
@@ -219,7 +223,7 @@ int vsvm_svm_commit(struct vsvm_svm_service *s, unsigned int left)
 	} else if (!vsvm_svm_leave_out_stale(s)) {
 		ret = -EAGAIN;
 	} else if (s->huge_pfn) {
-		ret = ops->map_huge(priv, span, s->block, s->huge_pfn, read_only);
+		ret = ops->map_huge(priv, span, s->block, s->huge_pfn, mode);
 		end = VSVM_SVM_BLOCK_PAGES;
 		if (ret > 0)
 			pages = VSVM_SVM_BLOCK_PAGES;
@@ -227,7 +231,7 @@ int vsvm_svm_commit(struct vsvm_svm_service *s, unsigned int left)
 		for_each_set_bitrange(begin, end, s->want, VSVM_SVM_BLOCK_PAGES) {
 			ret = ops->map(priv, span,
 				       s->block + (begin << PAGE_SHIFT),
-				       &s->pfns[begin], end - begin, read_only,
+				       &s->pfns[begin], end - begin, mode,
 				       &prepared);
 			if (ret < 0)
 				break;
@@ -268,32 +272,6 @@ static void vsvm_svm_advance(struct vsvm_svm_service *s, unsigned long first)
 	}
 	vsvm_svm_stream_advance(s->n->streams, first,
 				s->block + (end << PAGE_SHIFT));
-}
-
-/* Some page that is asked for lies in system memory and may be moved */
-static bool vsvm_svm_wants_migration(struct vsvm_svm_service *s)
-{
-	const struct vsvm_svm_mem *mem = &s->svm->config.mem;
-	unsigned int i;
-
-	if (!s->bounds->migrate || s->migrate_done || !mem->npages)
-		return false;
-	s->migrate_done = true;
-	for (i = 0; i < s->count; i++) {
-		unsigned long pfn;
-
-		if (s->req[i].status != VSVM_SVM_PENDING)
-			continue;
-		pfn = vsvm_svm_pfn(s, vsvm_svm_index(s, s->req[i].address)) &
-			~HMM_PFN_FLAGS;
-		if (pfn - mem->first_pfn < mem->npages || is_zero_pfn(pfn))
-			continue;
-		if (!vsvm_svm_guard_holds(s->n, s->block))
-			return true;
-		vsvm_svm_count(s->svm, VSVM_STAT_GUARDED, 1);
-		return false;
-	}
-	return false;
 }
 
 /*
@@ -372,12 +350,8 @@ static void vsvm_svm_service(struct vsvm_svm_service *s)
 			deadline += jiffies - began;
 			continue;
 		}
-		if (!ret && vsvm_svm_wants_migration(s)) {
-			vsvm_svm_migrate(s->svm, max(s->block, s->bounds->start),
-					 min(s->block + VSVM_SVM_BLOCK_SIZE,
-					     s->bounds->end), true, true);
+		if (!ret && vsvm_svm_place(s))
 			continue;
-		}
 		if (!ret && !vsvm_svm_pending(s))
 			return;
 		if (!ret) {

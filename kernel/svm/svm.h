@@ -65,6 +65,8 @@ enum vsvm_svm_stat {
 	VSVM_STAT_PREFETCHED,
 	VSVM_STAT_GUARDED,
 	VSVM_STAT_EXCLUSIVE,
+	VSVM_STAT_LOOKUP_NS,
+	VSVM_STAT_ATTR_RESETS,
 	VSVM_NR_STATS
 };
 
@@ -103,6 +105,11 @@ enum vsvm_svm_place {
 	VSVM_SVM_DEVICE,
 };
 
+/* How to map: for &vsvm_svm_ops.map, besides what the process may do with the page */
+#define VSVM_SVM_MAP_READ_ONLY	BIT(0)
+#define VSVM_SVM_MAP_EXEC	BIT(1)
+#define VSVM_SVM_MAP_INCOHERENT	BIT(2)
+
 /** struct vsvm_svm_ops - the device, as the mirror sees it */
 struct vsvm_svm_ops {
 	/**
@@ -133,14 +140,15 @@ struct vsvm_svm_ops {
 	/**
 	 * @map: map pages of one 2 MiB block; @pfns as hmm_range_fault() fills
 	 * them in: entries that are not valid are left alone, entries that are
-	 * writable become writable unless @read_only.  Under the span's lock.
+	 * writable become writable unless @mode (VSVM_SVM_MAP_*) forbids it.  Under
+	 * the span's lock.
 	 * @prepared is set to NULL if it was used up.
 	 * Return: pages that are newly mapped, or -EAGAIN if memory from
 	 * @prepare turns out to be needed, or -EIO if the device cannot reach
 	 * a page.
 	 */
 	int (*map)(void *priv, struct vsvm_svm_span *span, unsigned long address,
-		   const unsigned long *pfns, unsigned int npages, bool read_only,
+		   const unsigned long *pfns, unsigned int npages, unsigned int mode,
 		   void **prepared);
 	/**
 	 * @map_huge: map a whole 2 MiB block that is contiguous from @pfn (in
@@ -148,7 +156,7 @@ struct vsvm_svm_ops {
 	 * Return: 1 if newly mapped, 0 if it was, -EIO.
 	 */
 	int (*map_huge)(void *priv, struct vsvm_svm_span *span,
-			unsigned long address, unsigned long pfn, bool read_only);
+			unsigned long address, unsigned long pfn, unsigned int mode);
 	/**
 	 * @map_atomic: map one page for atomic access too, or let it have that
 	 * if it is mapped.  @pfn is writable.  @prepared and errors as for @map.
@@ -254,6 +262,8 @@ enum vsvm_svm_status {
 	VSVM_SVM_PERMISSION,
 	/** @VSVM_SVM_READ_ONLY: the bounds forbid the write */
 	VSVM_SVM_READ_ONLY,
+	/** @VSVM_SVM_NO_ACCESS: the bounds forbid any access */
+	VSVM_SVM_NO_ACCESS,
 	/** @VSVM_SVM_BUS: past the end of a file, poison, guard page */
 	VSVM_SVM_BUS,
 	/** @VSVM_SVM_UNSUPPORTED: memory that has no struct page, or I/O */
@@ -301,7 +311,14 @@ struct vsvm_svm_request {
  * @start: first address
  * @end: one past the last
  * @read_only: never map writable
+ * @no_access: never map
+ * @exec: map with the right to execute
+ * @incoherent: map with the other kind of entry
  * @migrate: move pages to device memory before they are mapped
+ * @recall: bring pages back to system memory before they are mapped
+ * @derived: nobody has asked for @migrate here: the heap and stacks stay
+ * @read_mostly: reads move nothing and map read-only
+ * @granule: pages of an aligned block that moves as one; 0: all of the 2 MiB
  * @offset: the driver's own
  * @object: the driver's own
  * @epoch: the bounds hold as long as this reads @seen under the span's lock
@@ -311,7 +328,14 @@ struct vsvm_svm_bounds {
 	unsigned long start;
 	unsigned long end;
 	bool read_only;
+	bool no_access;
+	bool exec;
+	bool incoherent;
 	bool migrate;
+	bool recall;
+	bool derived;
+	bool read_mostly;
+	unsigned int granule;
 	u64 offset;
 	void *object;
 	const u32 *epoch;

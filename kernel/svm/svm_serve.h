@@ -70,6 +70,10 @@ bool vsvm_svm_refused(const struct vm_area_struct *vma);
 bool vsvm_svm_populate(struct vsvm_svm_service *s);
 bool vsvm_svm_populate_ahead(struct vsvm_svm_service *s);
 
+/* place.c */
+bool vsvm_svm_place(struct vsvm_svm_service *s);
+unsigned int vsvm_svm_mode(struct vsvm_svm_service *s);
+
 /* serve.c: walk what is wanted, under mmap_lock; write what was found */
 int vsvm_svm_snapshot(struct vsvm_svm_service *s);
 int vsvm_svm_commit(struct vsvm_svm_service *s, unsigned int left);

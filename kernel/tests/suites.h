@@ -24,6 +24,9 @@ extern struct kunit_suite vsvm_pt_dirty_suite;
 extern struct kunit_suite vsvm_pt_table_suite;
 extern struct kunit_suite vsvm_pt_engine_suite;
 
+/* attributes */
+extern struct kunit_suite vsvm_attr_suite;
+
 /* device memory */
 extern struct kunit_suite vsvm_mem_copy_suite;
 extern struct kunit_suite vsvm_mem_vmap_suite;

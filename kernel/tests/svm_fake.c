@@ -217,8 +217,13 @@ static int fake_use(struct svm_fake *fake, unsigned int i, void **prepared)
 	return 0;
 }
 
+static bool fake_writes(unsigned long pfn, unsigned int mode)
+{
+	return !(mode & VSVM_SVM_MAP_READ_ONLY) && (pfn & HMM_PFN_WRITE);
+}
+
 static int fake_map(void *priv, struct vsvm_svm_span *span, unsigned long address,
-		    const unsigned long *pfns, unsigned int npages, bool read_only,
+		    const unsigned long *pfns, unsigned int npages, unsigned int mode,
 		    void **prepared)
 {
 	unsigned long end = address + ((unsigned long)npages << PAGE_SHIFT);
@@ -242,14 +247,14 @@ static int fake_map(void *priv, struct vsvm_svm_span *span, unsigned long addres
 			ret = -EIO;
 		else
 			ret += fake_set(fake, first + i, pfns[i] & ~HMM_PFN_FLAGS,
-					!read_only && (pfns[i] & HMM_PFN_WRITE), 0);
+					fake_writes(pfns[i], mode), 0);
 	}
 	fake_record(fake, SVM_FAKE_MAP, address, end, ret);
 	return ret;
 }
 
 static int fake_map_huge(void *priv, struct vsvm_svm_span *span,
-			 unsigned long address, unsigned long pfn, bool read_only)
+			 unsigned long address, unsigned long pfn, unsigned int mode)
 {
 	unsigned long end = address + VSVM_SVM_BLOCK_SIZE;
 	struct svm_fake *fake = priv;
@@ -269,7 +274,7 @@ static int fake_map_huge(void *priv, struct vsvm_svm_span *span,
 		ret = !(fake->entry[first] & SVM_FAKE_HUGE);
 		for (i = 0; i < VSVM_SVM_BLOCK_PAGES; i++)
 			fake_set(fake, first + i, (pfn & ~HMM_PFN_FLAGS) + i,
-				 !read_only && (pfn & HMM_PFN_WRITE), SVM_FAKE_HUGE);
+				 fake_writes(pfn, mode), SVM_FAKE_HUGE);
 	}
 	fake_record(fake, SVM_FAKE_MAP_HUGE, address, end, ret);
 	return ret;

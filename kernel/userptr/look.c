@@ -232,7 +232,7 @@ static bool vsvm_userptr_holds(const struct vsvm_userptr_service *s,
 static int vsvm_userptr_write(struct vsvm_userptr_service *s, void **prepared)
 {
 	const struct vsvm_svm_ops *ops = s->up->ops;
-	bool read_only = s->bounds->read_only;
+	unsigned int mode = s->bounds->read_only ? VSVM_SVM_MAP_READ_ONLY : 0;
 	struct vsvm_userptr_run *run;
 	unsigned int i, first;
 	bool hold = true;
@@ -242,7 +242,7 @@ static int vsvm_userptr_write(struct vsvm_userptr_service *s, void **prepared)
 		hold &= vsvm_userptr_holds(s, &s->scratch->run[i]);
 	if (s->huge_pfn && hold) {
 		ret = ops->map_huge(s->up->priv, s->span, s->block, s->huge_pfn,
-				    read_only);
+				    mode);
 		return ret > 0 ? VSVM_SVM_BLOCK_PAGES : ret;
 	}
 	if (s->huge_pfn) {
@@ -269,7 +269,7 @@ static int vsvm_userptr_write(struct vsvm_userptr_service *s, void **prepared)
 		run = &s->scratch->run[first];
 		ret = ops->map(s->up->priv, s->span,
 			       s->block + ((u64)run->page << PAGE_SHIFT),
-			       &s->scratch->pfns[run->page], n, read_only, prepared);
+			       &s->scratch->pfns[run->page], n, mode, prepared);
 		if (ret < 0)
 			return ret;
 		pages += ret;

@@ -23,7 +23,7 @@
 
 static const u32 vsvm_bind_flags[] = {
 	[DRM_VSVM_BIND_MAP_MIRROR] = DRM_VSVM_BIND_READ_ONLY | DRM_VSVM_BIND_MIGRATE |
-				     DRM_VSVM_BIND_REPLACE,
+				     DRM_VSVM_BIND_REPLACE | DRM_VSVM_BIND_AUTO_RESET,
 	[DRM_VSVM_BIND_UNMAP] = DRM_VSVM_BIND_FORCE,
 	[DRM_VSVM_BIND_MAP_BO] = DRM_VSVM_BIND_READ_ONLY | DRM_VSVM_BIND_REPLACE,
 	[DRM_VSVM_BIND_PREFETCH] = 0,
@@ -310,7 +310,8 @@ static void vsvm_bind_prefetch(struct vsvm_vm *vm, const struct drm_vsvm_bind_op
 		}
 		place = op->place == DRM_VSVM_PLACE_SYSTEM ? VSVM_SVM_SYSTEM :
 			op->place == DRM_VSVM_PLACE_DEVICE ? VSVM_SVM_DEVICE :
-			bounds.migrate ? VSVM_SVM_DEVICE : VSVM_SVM_ANYWHERE;
+			bounds.migrate ? VSVM_SVM_DEVICE :
+			bounds.recall ? VSVM_SVM_SYSTEM : VSVM_SVM_ANYWHERE;
 		to = min(end, bounds.end);
 		err = vsvm_svm_prefetch(vm->svm, start, to, &bounds, place);
 		if (err == -ESTALE && time_before(jiffies, until) &&
@@ -342,6 +343,11 @@ int vsvm_vm_bind(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *ops,
 		}
 	}
 
+	for (i = 0; i < count && !err; i++)
+		if (ops[i].flags & DRM_VSVM_BIND_AUTO_RESET)
+			err = vsvm_vm_attr_watch(vm);
+	if (err)
+		return err;
 	err = down_write_killable(&vm->bind_lock);
 	if (err)
 		return err;
@@ -390,24 +396,29 @@ bool vsvm_vm_find_binding(struct vsvm_vm *vm, u64 address,
 {
 	struct drm_gpuva *va;
 
+	vsvm_vm_attr_catch_up(vm);
 	down_read(&vm->bind_lock);
 	va = drm_gpuva_find_first(vm->gpuvm, address, 1);
 	if (va) {
 		u32 flags = to_binding(va)->flags;
 
-		bounds->start = va->va.addr;
-		bounds->end = va->va.addr + va->va.range;
-		bounds->read_only = flags & DRM_VSVM_BIND_READ_ONLY;
-		bounds->migrate = flags & DRM_VSVM_BIND_MIGRATE;
-		bounds->offset = va->gem.offset;
-		bounds->object = to_binding(va)->batch;
-		if (bounds->object)
-			vsvm_userptr_batch_get(bounds->object);
-		bounds->epoch = &vm->epoch;
-		bounds->seen = vm->epoch;
+		*bounds = (struct vsvm_svm_bounds) {
+			.start = va->va.addr,
+			.end = va->va.addr + va->va.range,
+			.read_only = flags & DRM_VSVM_BIND_READ_ONLY,
+			.migrate = flags & DRM_VSVM_BIND_MIGRATE,
+			.offset = va->gem.offset,
+			.object = to_binding(va)->batch,
+			.epoch = &vm->epoch,
+			.seen = vm->epoch,
+		};
 		*gem = va->gem.obj;
 		if (*gem)
 			drm_gem_object_get(*gem);
+		else if (bounds->object)
+			vsvm_userptr_batch_get(bounds->object);
+		else
+			vsvm_vm_attr_bounds(vm, address, bounds);
 	}
 	up_read(&vm->bind_lock);
 	return va;

@@ -13,6 +13,7 @@
  * Every record is answered, whatever happens.
  */
 #include <linux/jiffies.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/sort.h>
 #include <linux/workqueue.h>
@@ -105,6 +106,7 @@ static const struct {
 	[VSVM_SVM_NO_MAPPING] = { DRM_VSVM_FAULT_NO_MAPPING, EFAULT },
 	[VSVM_SVM_PERMISSION] = { DRM_VSVM_FAULT_PERMISSION, EACCES },
 	[VSVM_SVM_READ_ONLY] = { DRM_VSVM_FAULT_READ_ONLY, EACCES },
+	[VSVM_SVM_NO_ACCESS] = { DRM_VSVM_FAULT_NO_ACCESS, EACCES },
 	[VSVM_SVM_BUS] = { DRM_VSVM_FAULT_BUS, EFAULT },
 	[VSVM_SVM_UNSUPPORTED] = { DRM_VSVM_FAULT_UNSUPPORTED, EOPNOTSUPP },
 	[VSVM_SVM_NO_MEMORY] = { DRM_VSVM_FAULT_NO_MEMORY, ENOMEM },
@@ -182,7 +184,11 @@ static void vsvm_fault_serve_requests(struct vsvm_vm *vm,
 	bool again;
 
 	while (i < nreq) {
-		if (!vsvm_vm_find_binding(vm, req[i].address, &bounds, &gem)) {
+		u64 t = local_clock();
+		bool bound = vsvm_vm_find_binding(vm, req[i].address, &bounds, &gem);
+
+		vsvm_svm_count(vm->svm, VSVM_STAT_LOOKUP_NS, local_clock() - t);
+		if (!bound) {
 			req[i++].status = VSVM_SVM_STALE;
 			continue;
 		}

@@ -143,10 +143,11 @@ int vsvm_pt_map_atomic_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kin
 			  struct vsvm_pt_table **prepared);
 int vsvm_pt_map_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 		   unsigned long address, const unsigned long *pfns,
-		   unsigned int npages, bool read_only,
+		   unsigned int npages, unsigned int mode,
 		   struct vsvm_pt_table **prepared);
 int vsvm_pt_map_huge_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
-			unsigned long address, unsigned long pfn, bool read_only);
+			unsigned long address, unsigned long pfn,
+			unsigned int mode);
 unsigned long vsvm_pt_zap_kind(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 			       unsigned long start, unsigned long end,
 			       enum vsvm_svm_place place);
@@ -154,6 +155,8 @@ unsigned long vsvm_pt_protect_kind(struct vsvm_pt *pt, struct vsvm_pt_span *span
 				   u64 kind, unsigned long start, unsigned long end);
 unsigned long vsvm_pt_zap_all(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 			      unsigned long start, unsigned long end);
+void vsvm_pt_cut(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+		 unsigned long address);
 int vsvm_pt_map_bo(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 		   unsigned long address, u64 page, unsigned int npages,
 		   struct vsvm_pt_table **prepared);
@@ -211,17 +214,17 @@ static inline int vsvm_pt_map_atomic(struct vsvm_pt *pt, struct vsvm_pt_span *sp
 
 static inline int vsvm_pt_map(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 			      unsigned long address, const unsigned long *pfns,
-			      unsigned int npages, bool read_only,
+			      unsigned int npages, unsigned int mode,
 			      struct vsvm_pt_table **prepared)
 {
-	return vsvm_pt_map_as(pt, span, 0, address, pfns, npages, read_only, prepared);
+	return vsvm_pt_map_as(pt, span, 0, address, pfns, npages, mode, prepared);
 }
 
 static inline int vsvm_pt_map_huge(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 				   unsigned long address, unsigned long pfn,
-				   bool read_only)
+				   unsigned int mode)
 {
-	return vsvm_pt_map_huge_as(pt, span, 0, address, pfn, read_only);
+	return vsvm_pt_map_huge_as(pt, span, 0, address, pfn, mode);
 }
 
 static inline unsigned long vsvm_pt_zap(struct vsvm_pt *pt, struct vsvm_pt_span *span,

@@ -16,11 +16,15 @@
 #define VSVM_PT_WRITE_BITS	(VSVM_PTE_WRITE | VSVM_PTE_ATOMIC)
 
 /* Rights that go with what the process may do with a page */
-static u64 vsvm_pt_rights(struct vsvm_pt *pt, unsigned long pfn, bool read_only)
+static u64 vsvm_pt_rights(struct vsvm_pt *pt, unsigned long pfn, unsigned int mode)
 {
 	u64 pte = VSVM_PT_LEAF_BITS;
 
-	if (!(pfn & HMM_PFN_WRITE) || read_only)
+	if (mode & VSVM_SVM_MAP_EXEC)
+		pte |= VSVM_PTE_EXEC;
+	if (mode & VSVM_SVM_MAP_INCOHERENT)
+		pte &= ~VSVM_PTE_COHERENT;
+	if (!(pfn & HMM_PFN_WRITE) || (mode & VSVM_SVM_MAP_READ_ONLY))
 		return pte;
 	pte |= VSVM_PTE_WRITE;
 	if (pt->system_atomics || (pfn & ~HMM_PFN_FLAGS) - pt->vram_pfn < pt->vram_pages)
@@ -122,7 +126,7 @@ static int vsvm_pt_open_block(struct vsvm_pt *pt, struct vsvm_pt_span *span,
 /** vsvm_pt_map_as() - see &vsvm_svm_ops.map; @kind: whose entries they become */
 int vsvm_pt_map_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 		   unsigned long address, const unsigned long *pfns,
-		   unsigned int npages, bool read_only,
+		   unsigned int npages, unsigned int mode,
 		   struct vsvm_pt_table **prepared)
 {
 	unsigned int b = vsvm_pt_block(span, address);
@@ -140,7 +144,7 @@ int vsvm_pt_map_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 		/* One leaf for all, and nobody wants more than it gives */
 		for (i = 0; i < npages; i++)
 			if ((pfns[i] & HMM_PFN_VALID) &&
-			    (vsvm_pt_rights(pt, pfns[i], read_only) & ~span->pde[b]))
+			    (vsvm_pt_rights(pt, pfns[i], mode) & ~span->pde[b]))
 				break;
 		if (i == npages)
 			return 0;
@@ -158,7 +162,7 @@ int vsvm_pt_map_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 			continue;
 		if (old & VSVM_PTE_VALID) {
 			vsvm_pt_upgrade(pt, entry, old,
-					vsvm_pt_rights(pt, pfns[i], read_only));
+					vsvm_pt_rights(pt, pfns[i], mode));
 			continue;
 		}
 		page = vsvm_pt_address_get(pt, pfns[i] & ~HMM_PFN_FLAGS, PAGE_SIZE);
@@ -168,7 +172,7 @@ int vsvm_pt_map_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 		}
 		/* Whoever sees the entry sees the page's contents */
 		smp_store_release(entry, page | kind |
-				  vsvm_pt_rights(pt, pfns[i], read_only));
+				  vsvm_pt_rights(pt, pfns[i], mode));
 		mapped++;
 	}
 	span->block[b].live += mapped;
@@ -194,7 +198,7 @@ int vsvm_pt_map_atomic_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kin
 		return ret;
 	entry = &vsvm_pt_block_table(span, b)->entries[vsvm_pt_index(address)];
 	if (!(READ_ONCE(*entry) & VSVM_PTE_VALID)) {
-		ret = vsvm_pt_map_as(pt, span, kind, address, &pfn, 1, false,
+		ret = vsvm_pt_map_as(pt, span, kind, address, &pfn, 1, 0,
 				     prepared);
 		if (ret < 0)
 			return ret;
@@ -206,7 +210,7 @@ int vsvm_pt_map_atomic_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kin
 
 /** vsvm_pt_map_huge_as() - see &vsvm_svm_ops.map_huge */
 int vsvm_pt_map_huge_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
-			unsigned long address, unsigned long pfn, bool read_only)
+			unsigned long address, unsigned long pfn, unsigned int mode)
 {
 	unsigned int b = vsvm_pt_block(span, address);
 	struct vsvm_pt_table *table = vsvm_pt_block_table(span, b);
@@ -216,7 +220,7 @@ int vsvm_pt_map_huge_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 	lockdep_assert_held(&span->base.lock);
 	if ((old & VSVM_PTE_VALID) && (old & VSVM_PTE_LEAF)) {
 		vsvm_pt_upgrade(pt, &span->pde[b], old,
-				vsvm_pt_rights(pt, pfn, read_only));
+				vsvm_pt_rights(pt, pfn, mode));
 		return 0;
 	}
 	page = vsvm_pt_address_get(pt, pfn & ~HMM_PFN_FLAGS, VSVM_SVM_BLOCK_SIZE);
@@ -227,7 +231,7 @@ int vsvm_pt_map_huge_as(struct vsvm_pt *pt, struct vsvm_pt_span *span, u64 kind,
 				 address + VSVM_SVM_BLOCK_SIZE, VSVM_SVM_ANYWHERE);
 	/* Whoever sees the entry sees the page's contents */
 	smp_store_release(&span->pde[b],
-			  page | kind | vsvm_pt_rights(pt, pfn, read_only) |
+			  page | kind | vsvm_pt_rights(pt, pfn, mode) |
 			  VSVM_PTE_LEAF);
 	if (table) {
 		RCU_INIT_POINTER(span->block[b].table, NULL);

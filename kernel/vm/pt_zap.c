@@ -231,3 +231,36 @@ unsigned long vsvm_pt_protect_kind(struct vsvm_pt *pt, struct vsvm_pt_span *span
 	return leaves;
 }
 EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_protect_kind);
+
+/**
+ * vsvm_pt_cut() - have no 2 MiB leaf of the mirror's cross an address
+ * @pt: page table
+ * @span: locked
+ * @address: page aligned
+ *
+ * Without memory for a table the leaf goes.
+ */
+void vsvm_pt_cut(struct vsvm_pt *pt, struct vsvm_pt_span *span,
+		 unsigned long address)
+{
+	unsigned long start = ALIGN_DOWN(address, VSVM_SVM_BLOCK_SIZE);
+	unsigned int b = vsvm_pt_block(span, address);
+	struct vsvm_pt_change c = {
+		.pt = pt, .span = span, .start = start,
+		.end = start + VSVM_SVM_BLOCK_SIZE,
+	};
+	u64 pde = READ_ONCE(span->pde[b]);
+
+	lockdep_assert_held(&span->base.lock);
+	if (start == address || !(pde & VSVM_PTE_VALID) || !(pde & VSVM_PTE_LEAF) ||
+	    (pde & VSVM_PT_KIND))
+		return;
+	if (!vsvm_pt_change_split(&c, b)) {
+		vsvm_pt_change(&c);
+		return;
+	}
+	vsvm_hw_tlb_invalidate(pt->hw, pt->asid, c.start, c.end);
+	vsvm_pt_count(pt, VSVM_STAT_TLB_FLUSHES, 1);
+	vsvm_pt_address_put(pt, c.split[0], VSVM_SVM_BLOCK_SIZE);
+}
+EXPORT_SYMBOL_IF_KUNIT(vsvm_pt_cut);

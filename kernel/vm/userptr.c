@@ -46,7 +46,7 @@ static bool vsvm_batch_mapped(void *priv, struct vsvm_svm_span *span,
 }
 
 static int vsvm_batch_map(void *priv, struct vsvm_svm_span *span, unsigned long address,
-			  const unsigned long *pfns, unsigned int npages, bool read_only,
+			  const unsigned long *pfns, unsigned int npages, unsigned int mode,
 			  void **prepared)
 {
 	struct vsvm_pt_table *table = *prepared;
@@ -54,18 +54,18 @@ static int vsvm_batch_map(void *priv, struct vsvm_svm_span *span, unsigned long 
 	int ret;
 
 	ret = vsvm_pt_map_as(&vm->pt, to_pt_span(span), VSVM_PT_BATCH, address, pfns,
-			     npages, read_only, &table);
+			     npages, mode, &table);
 	*prepared = table;
 	return ret;
 }
 
 static int vsvm_batch_map_huge(void *priv, struct vsvm_svm_span *span,
-			       unsigned long address, unsigned long pfn, bool read_only)
+			       unsigned long address, unsigned long pfn, unsigned int mode)
 {
 	struct vsvm_vm *vm = priv;
 
 	return vsvm_pt_map_huge_as(&vm->pt, to_pt_span(span), VSVM_PT_BATCH, address,
-				   pfn, read_only);
+				   pfn, mode);
 }
 
 static int vsvm_batch_map_atomic(void *priv, struct vsvm_svm_span *span,

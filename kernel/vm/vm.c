@@ -75,24 +75,24 @@ static int vsvm_vm_map_atomic(void *priv, struct vsvm_svm_span *span,
 
 static int vsvm_vm_map(void *priv, struct vsvm_svm_span *span,
 		       unsigned long address, const unsigned long *pfns,
-		       unsigned int npages, bool read_only, void **prepared)
+		       unsigned int npages, unsigned int mode, void **prepared)
 {
 	struct vsvm_pt_table *table = *prepared;
 	struct vsvm_vm *vm = priv;
 	int ret;
 
 	ret = vsvm_pt_map(&vm->pt, to_pt_span(span), address, pfns, npages,
-			  read_only, &table);
+			  mode, &table);
 	*prepared = table;
 	return ret;
 }
 
 static int vsvm_vm_map_huge(void *priv, struct vsvm_svm_span *span,
-			    unsigned long address, unsigned long pfn, bool read_only)
+			    unsigned long address, unsigned long pfn, unsigned int mode)
 {
 	struct vsvm_vm *vm = priv;
 
-	return vsvm_pt_map_huge(&vm->pt, to_pt_span(span), address, pfn, read_only);
+	return vsvm_pt_map_huge(&vm->pt, to_pt_span(span), address, pfn, mode);
 }
 
 static unsigned long vsvm_vm_zap(void *priv, struct vsvm_svm_span *span,
@@ -101,7 +101,11 @@ static unsigned long vsvm_vm_zap(void *priv, struct vsvm_svm_span *span,
 {
 	struct vsvm_vm *vm = priv;
 
-	return vsvm_pt_zap(&vm->pt, to_pt_span(span), start, end, place);
+	unsigned long leaves = vsvm_pt_zap(&vm->pt, to_pt_span(span), start, end, place);
+
+	if (leaves)
+		vsvm_vm_attr_zapped(vm, start, end);
+	return leaves;
 }
 
 static unsigned long vsvm_vm_protect(void *priv, struct vsvm_svm_span *span,
@@ -188,7 +192,8 @@ static void vsvm_vm_free(struct vsvm_vm *vm)
 	if (vm->gpuvm)
 		drm_gpuvm_put(vm->gpuvm);
 	vsvm_records_fini(&vm->records);
-	kfree(vm);
+	/* A CPU fault may be looking at its attributes */
+	kfree_rcu(vm, rcu);
 }
 
 struct vsvm_vm *vsvm_vm_create(struct vsvm_vmm *vmm, u32 flags)
@@ -256,6 +261,7 @@ struct vsvm_vm *vsvm_vm_create(struct vsvm_vmm *vmm, u32 flags)
 	err = vsvm_hw_asid_attach(vmm->hw, vm->asid, vm->pt.root->table.bus);
 	if (err)
 		goto err_asid;
+	vsvm_vm_attr_init(vm);
 	xa_store(&vmm->vms, vm->asid, vm, GFP_KERNEL_ACCOUNT);
 	return vm;
 
@@ -281,6 +287,7 @@ void vsvm_vm_close(struct vsvm_vm *vm)
 	vsvm_vm_put(vm);
 	wait_for_completion(&vm->released);
 
+	vsvm_vm_attr_fini(vm);
 	vsvm_vm_unbind_all(vm);
 	vsvm_userptr_destroy(vm->userptr);
 	vsvm_svm_destroy(vm->svm);
@@ -302,6 +309,8 @@ struct vsvm_vmm *vsvm_vmm_create(struct drm_device *drm,
 	vmm->drm = drm;
 	vmm->config = *config;
 	xa_init_flags(&vmm->vms, XA_FLAGS_ALLOC);
+	hash_init(vmm->by_mm);
+	spin_lock_init(&vmm->by_mm_lock);
 	vmm->resv = drm_gpuvm_resv_object_alloc(drm);
 	if (!vmm->resv) {
 		err = -ENOMEM;
@@ -325,6 +334,7 @@ void vsvm_vmm_start(struct vsvm_vmm *vmm, struct vsvm_hw *hw, struct vsvm_mem *m
 	vmm->stopping = false;
 	vmm->mem = mem;
 	vsvm_mem_set_bo_unmap(mem, vsvm_bo_unmap);
+	vsvm_mem_set_return_block(mem, vsvm_vmm_return_block, vmm);
 }
 
 void vsvm_vmm_stop(struct vsvm_vmm *vmm)

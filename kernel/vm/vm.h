@@ -6,6 +6,9 @@
 
 #include <drm/vsvm_drm.h>
 
+/* Bytes of one prefetch: bounds what it costs where little is mapped */
+#define VSVM_VM_MAX_PREFETCH	BIT_ULL(36)
+
 /**
  * DOC: address spaces of the device
  *
@@ -17,6 +20,7 @@
 
 struct drm_device;
 struct drm_gem_object;
+struct seq_file;
 struct vsvm_hw;
 struct vsvm_hw_error;
 struct vsvm_mem;
@@ -31,6 +35,8 @@ struct vsvm_vmm;
  * @around: pages mapped along with a scattered fault, a power of two, 1 to 512
  * @fault_deadline_ms: after which a fault that cannot be served is terminal
  * @fault_workers: threads that serve faults side by side, 0: by number of CPUs
+ * @granularity: log2 of the pages that faults move together, unless an attribute
+ *	says something else
  */
 struct vsvm_vmm_config {
 	unsigned long notifier_size;
@@ -38,6 +44,7 @@ struct vsvm_vmm_config {
 	unsigned int around;
 	unsigned int fault_deadline_ms;
 	unsigned int fault_workers;
+	unsigned int granularity;
 };
 
 /**
@@ -146,6 +153,42 @@ void vsvm_vm_batch_put(struct vsvm_userptr_batch *batch);
  * May sleep.
  */
 void vsvm_vm_state(struct vsvm_vm *vm, u64 start, u32 npages, u32 *out);
+
+/**
+ * vsvm_vm_attr_set() - set attributes of a range
+ * @vm: address space
+ * @start: first address, page aligned
+ * @end: one past the last
+ * @attrs: what to set, not yet checked
+ * @count: of @attrs
+ *
+ * Return: 0 or an error as documented with &struct drm_vsvm_svm_attr.  May sleep.
+ */
+int vsvm_vm_attr_set(struct vsvm_vm *vm, u64 start, u64 end,
+		     const struct drm_vsvm_attr *attrs, u32 count);
+
+/** vsvm_vm_attr_reset() - return a range to defaults; as vsvm_vm_attr_set() */
+int vsvm_vm_attr_reset(struct vsvm_vm *vm, u64 start, u64 end);
+
+/**
+ * vsvm_vm_attr_get() - read attributes of a range
+ * @vm: address space
+ * @start: first address, page aligned
+ * @end: one past the last
+ * @attrs: types in, values out
+ * @count: of @attrs
+ * @next: out: where attributes first differ from those at @start
+ *
+ * Return: 0, -EINVAL.  May sleep.
+ */
+int vsvm_vm_attr_get(struct vsvm_vm *vm, u64 start, u64 end,
+		     struct drm_vsvm_attr *attrs, u32 count, u64 *next);
+
+/** vsvm_vmm_attr_show() - write the attributes of all address spaces to a file; may sleep */
+void vsvm_vmm_attr_show(struct vsvm_vmm *vmm, struct seq_file *m);
+
+/** vsvm_vmm_attr_vm() - an address space by its number, with a reference, or NULL */
+struct vsvm_vm *vsvm_vmm_attr_vm(struct vsvm_vmm *vmm, u32 asid);
 
 /** vsvm_vm_stats() - read the counters */
 void vsvm_vm_stats(struct vsvm_vm *vm, struct drm_vsvm_stats *out);

@@ -3,6 +3,8 @@
 #define _VSVM_VM_PRIV_H_
 
 #include <linux/completion.h>
+#include <linux/hashtable.h>
+#include <linux/mmu_notifier.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -10,6 +12,7 @@
 
 #include <drm/drm_gpuvm.h>
 
+#include "attr/attr.h"
 #include "userptr/userptr.h"
 #include "vm/pt.h"
 #include "vm/vm.h"
@@ -26,7 +29,8 @@
  * struct vsvm_binding - one bound range, of the mirror, a buffer object or a batch
  * @va: range, and the object if there is one; in the tree under
  *	&vsvm_vm.bind_lock, linked to the object under its reservation lock
- * @flags: DRM_VSVM_BIND_READ_ONLY, DRM_VSVM_BIND_MIGRATE; constant
+ * @flags: DRM_VSVM_BIND_READ_ONLY, DRM_VSVM_BIND_MIGRATE,
+ *	DRM_VSVM_BIND_AUTO_RESET; constant
  * @batch: the batch, with a reference, or NULL; constant
  */
 struct vsvm_binding {
@@ -75,6 +79,46 @@ struct vsvm_vm_slow {
 };
 
 /**
+ * struct vsvm_vm_attr - attributes of an address space
+ * @tree: the attributes, under &vsvm_vm.bind_lock
+ * @update: a change under way, under &vsvm_vm.bind_lock
+ * @mm: the process; constant
+ * @pid: its number, for people; constant
+ * @by_mm: in &vsvm_vmm.by_mm
+ * @watch: guards @watched
+ * @watched: @mni has been inserted
+ * @mni: sees what the process unmaps
+ * @lock: guards what follows; inside a span's lock
+ * @notes: of what was unmapped
+ * @sweep: there was no memory for a note
+ * @pending: @notes or @sweep; also read without the lock
+ * @reset_work: works them off
+ * @keep: some range is to stay mapped; set once
+ * @restore_start: first address that may have to be mapped again
+ * @restore_end: one past the last
+ * @restore_work: does it
+ */
+struct vsvm_vm_attr {
+	struct vsvm_attr_tree tree;
+	struct vsvm_attr_update update;
+	struct mm_struct *mm;
+	pid_t pid;
+	struct hlist_node by_mm;
+	struct mutex watch;	/* @watched */
+	bool watched;
+	struct mmu_interval_notifier mni;
+	spinlock_t lock;	/* notes, and what to restore */
+	struct list_head notes;
+	bool sweep;
+	bool pending;
+	struct delayed_work reset_work;
+	bool keep;
+	unsigned long restore_start;
+	unsigned long restore_end;
+	struct delayed_work restore_work;
+};
+
+/**
  * struct vsvm_gpuvm - what is bound in an address space
  * @base: the tree
  * @vm: whose
@@ -102,6 +146,8 @@ struct vsvm_gpuvm {
  * @userptr: batches
  * @records: of faults
  * @slow: faults whose service may have to wait
+ * @attr: attributes of address ranges
+ * @rcu: frees it
  */
 struct vsvm_vm {
 	struct vsvm_vmm *vmm;
@@ -118,6 +164,8 @@ struct vsvm_vm {
 	struct vsvm_userptr *userptr;
 	struct vsvm_vm_records records;
 	struct vsvm_vm_slow slow;
+	struct vsvm_vm_attr attr;
+	struct rcu_head rcu;
 };
 
 struct vsvm_fault_worker;
@@ -131,6 +179,8 @@ struct vsvm_fault_worker;
  * @resv: reservation object that the gpuvms share
  * @vms: by asid; its lock guards taking a reference
  * @next_asid: where to look for a free one
+ * @by_mm: address spaces by process; read under RCU
+ * @by_mm_lock: guards changes of @by_mm
  * @wq: fault service
  * @workers: @nworkers of them
  * @nworkers: at most 64
@@ -145,6 +195,8 @@ struct vsvm_vmm {
 	struct drm_gem_object *resv;
 	struct xarray vms;
 	u32 next_asid;
+	DECLARE_HASHTABLE(by_mm, 6);
+	spinlock_t by_mm_lock;	/* @by_mm */
 	struct workqueue_struct *wq;
 	struct vsvm_fault_worker *workers;
 	unsigned int nworkers;
@@ -194,6 +246,32 @@ void vsvm_vm_unbind_all(struct vsvm_vm *vm);
 bool vsvm_vm_find_binding(struct vsvm_vm *vm, u64 address,
 			  struct vsvm_svm_bounds *bounds,
 			  struct drm_gem_object **gem);
+
+/* attr.c */
+void vsvm_vm_attr_init(struct vsvm_vm *vm);
+void vsvm_vm_attr_fini(struct vsvm_vm *vm);
+void vsvm_vm_attr_bounds(struct vsvm_vm *vm, u64 address,
+			 struct vsvm_svm_bounds *bounds);
+int vsvm_vm_attr_change(struct vsvm_vm *vm, unsigned long start, unsigned long end,
+			const struct vsvm_attr_change *change);
+void vsvm_vm_attr_prefetch(struct vsvm_vm *vm, unsigned long start, unsigned long end,
+			   enum vsvm_svm_place place);
+bool vsvm_vmm_return_block(void *arg, struct mm_struct *mm, unsigned long address,
+			   unsigned long *start, unsigned long *end);
+
+/* attr_reset.c */
+void vsvm_vm_attr_reset_init(struct vsvm_vm *vm);
+void vsvm_vm_attr_reset_fini(struct vsvm_vm *vm);
+int vsvm_vm_attr_watch(struct vsvm_vm *vm);
+void vsvm_vm_attr_drain(struct vsvm_vm *vm);
+void vsvm_vm_attr_catch_up(struct vsvm_vm *vm);
+
+/* attr_mapped.c */
+void vsvm_vm_attr_mapped_init(struct vsvm_vm *vm);
+void vsvm_vm_attr_mapped_fini(struct vsvm_vm *vm);
+void vsvm_vm_attr_zapped(struct vsvm_vm *vm, unsigned long start, unsigned long end);
+void vsvm_vm_attr_keep_mapped(struct vsvm_vm *vm, unsigned long start,
+			      unsigned long end);
 
 /* bo_map.c */
 int vsvm_bo_link(struct drm_gpuva *va);
