@@ -61,7 +61,9 @@ static const char *reason_text(const struct drm_vsvm_fault *record)
 	case DRM_VSVM_FAULT_PERMISSION:
 		return permission_text(record->access);
 	case DRM_VSVM_FAULT_READ_ONLY:
-		return "it is bound read-only";
+		return "it is bound read-only, or its attributes forbid to write";
+	case DRM_VSVM_FAULT_NO_ACCESS:
+		return "its attributes give the device no access";
 	case DRM_VSVM_FAULT_BUS:
 		return "past the end of the file, a guard page or broken memory";
 	case DRM_VSVM_FAULT_UNSUPPORTED:

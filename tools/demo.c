@@ -60,6 +60,10 @@ static const struct {
 		"afterwards.  The child still has to see the old data, and may not use the\n"
 		"address space of its parent."
 	}, {
+		"attributes", "attrs", demo_attributes,
+		"Of a range of memory the process says where it should lie and what the device\n"
+		"may do with it; what is mapped already obeys when the call returns."
+	}, {
 		"bad accesses", "errors", demo_bad_access,
 		"Two queues do what the process itself must not do.  They end with an\n"
 		"explanation; the one that runs beside them goes on."

@@ -42,6 +42,7 @@ bool demo_vectors(struct demo *demo);
 bool demo_move(struct demo *demo);
 bool demo_gather(struct demo *demo);
 bool demo_fork(struct demo *demo);
+bool demo_attributes(struct demo *demo);
 bool demo_bad_access(struct demo *demo);
 
 #endif

@@ -84,6 +84,8 @@ static void print_info(const struct vsvm_device *dev)
 	line("contract", info->contract);
 	line("engines", info->engines);
 	printf("  %-22s %s\n", "page faults", info->caps & DRM_VSVM_CAP_FAULT ? "yes" : "no");
+	printf("  %-22s %s\n", "attributes of ranges",
+	       info->caps & DRM_VSVM_CAP_SVM_ATTR ? "yes" : "no");
 	printf("  %-22s %u bits\n", "addresses", info->va_bits);
 	print_size("page", 1ull << info->page_shift);
 	print_size("large page", 1ull << info->huge_shift);
@@ -98,6 +100,7 @@ static void print_info(const struct vsvm_device *dev)
 	line("pages of a state", info->max_pages);
 	line("ranges of a batch", info->max_userptr_ranges);
 	line("fault records", info->fault_entries);
+	line("attributes of a call", info->max_attrs);
 }
 
 static void print_counters(const struct drm_vsvm_dev_counters *counters)

@@ -17,6 +17,7 @@ static const struct {
 	{ "info", cmd_info },
 	{ "crc", cmd_crc },
 	{ "gather", cmd_gather },
+	{ "attr", cmd_attr },
 	{ "demo", cmd_demo },
 };
 
@@ -33,6 +34,8 @@ static const char help[] =
 	"  gather FILE...\n"
 	"                pieces of files, in one piece to the device: their CRC32C with one\n"
 	"                packet, checked against the CPU\n"
+	"  attr show|set|reset|list\n"
+	"                attributes of address ranges of running processes\n"
 	"  demo [FILE]...\n"
 	"                what shared virtual memory is, shown step by step\n"
 	"\n"

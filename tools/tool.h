@@ -20,6 +20,7 @@ enum {
 int cmd_info(int argc, char **argv);
 int cmd_crc(int argc, char **argv);
 int cmd_gather(int argc, char **argv);
+int cmd_attr(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
 /* "vsvm: <message>" to stderr */

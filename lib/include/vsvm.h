@@ -79,6 +79,25 @@ int vsvm_vm_faults(struct vsvm_vm *vm, uint64_t since, struct drm_vsvm_fault *re
 /* The sentence that a person needs, at most size bytes with the NUL; returns buf */
 char *vsvm_strerror_fault(const struct drm_vsvm_fault *record, char *buf, size_t size);
 
+/* --- attributes of the process' memory: ranges of pages --- */
+
+/* All of the range or nothing; of two with the same type the later counts */
+int vsvm_attr_set(struct vsvm_vm *vm, const void *address, size_t size,
+		  const struct drm_vsvm_attr *attrs, uint32_t count);
+int vsvm_attr_set_one(struct vsvm_vm *vm, const void *address, size_t size,
+		      enum drm_vsvm_attr_type type, uint32_t value);
+/*
+ * Fills in the values for the types in attrs.  next may be NULL: the first address
+ * behind where an attribute differs from those of the first page.
+ */
+int vsvm_attr_get(struct vsvm_vm *vm, const void *address, size_t size,
+		  struct drm_vsvm_attr *attrs, uint32_t count, uint64_t *next);
+int vsvm_attr_reset(struct vsvm_vm *vm, const void *address, size_t size);
+/* "access"; NULL if there is no such attribute.  Counted from 0 without gaps */
+const char *vsvm_attr_name(uint32_t type);
+/* "in_place"; NULL for values that are but numbers */
+const char *vsvm_attr_value_name(uint32_t type, uint32_t value);
+
 /* --- buffer objects --- */
 
 struct vsvm_bo;
