@@ -7,7 +7,7 @@
 # has nothing but a shell.
 
 TESTS_DIR := tests
-TESTS_KINDS := svm uapi exec hw bo mig userptr stress
+TESTS_KINDS := svm attr userptr uapi exec hw bo mig stress
 TESTS_SRC := $(sort $(foreach kind,$(TESTS_KINDS),$(wildcard $(TESTS_DIR)/$(kind)_*.c)))
 TESTS_COMMON := $(TESTS_DIR)/vsvm_test.c $(TESTS_DIR)/vsvm_env.c $(TESTS_DIR)/vsvm_module.c \
 	$(TESTS_DIR)/vsvm_bo.c $(TESTS_DIR)/vsvm_userptr.c

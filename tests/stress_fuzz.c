@@ -21,8 +21,8 @@ struct fuzz {
 	int fds[2];
 	char *arena;
 	uint64_t end;
-	unsigned long refused[12];
-	unsigned long accepted[12];
+	unsigned long refused[13];
+	unsigned long accepted[13];
 };
 
 struct fuzzer {
@@ -43,6 +43,7 @@ static const struct {
 	IOCTL(VM_STATS, vm_stats), IOCTL(QUEUE_CREATE, queue_create),
 	IOCTL(QUEUE_DESTROY, queue_destroy), IOCTL(QUEUE_QUERY, queue_query),
 	IOCTL(SUBMIT, submit), IOCTL(WAIT_USER_FENCE, wait_user_fence),
+	IOCTL(SVM_ATTR, svm_attr),
 #undef IOCTL
 };
 
@@ -184,6 +185,13 @@ static void fill_array(struct fuzz *f, uint64_t *seed, struct drm_vsvm_array *a,
 			op->flags = one_in(seed, 3) ? 1u << test_random(seed) % 2 : flags(seed);
 			op->address = address(f, seed) & (one_in(seed, 9) ? ~0ull : ~4095ull);
 			op->size = one_in(seed, 3) ? size(seed) : (1 + test_random(seed) % 64) * PAGE;
+		} else if (kind == 2) {
+			struct drm_vsvm_attr *attr = (void *)(p + i * sizeof(*attr));
+
+			attr->type = one_in(seed, 20) ? (uint32_t)test_random(seed) :
+				test_random(seed) % 12;
+			attr->value = one_in(seed, 20) ? (uint32_t)test_random(seed) :
+				test_random(seed) % 3;
 		} else {
 			struct drm_vsvm_command *c = (void *)(p + i * sizeof(*c));
 
@@ -225,6 +233,19 @@ static void compose(struct fuzz *f, uint64_t *seed, unsigned int which, void *ro
 		a->flags = flags(seed);
 		a->ops = array(f, seed, sizeof(struct drm_vsvm_bind_op));
 		fill_array(f, seed, &a->ops, 0);
+		break;
+	}
+	case DRM_IOCTL_VSVM_SVM_ATTR: {
+		struct drm_vsvm_svm_attr *a = room;
+
+		a->vm_id = id(seed);
+		a->op = one_in(seed, 20) ? (uint32_t)test_random(seed) : test_random(seed) % 3;
+		a->start = address(f, seed) & (one_in(seed, 9) ? ~0ull : ~4095ull);
+		a->size = one_in(seed, 6) ? size(seed) : (1 + test_random(seed) % 64) * PAGE;
+		a->attrs = array(f, seed, sizeof(struct drm_vsvm_attr));
+		fill_array(f, seed, &a->attrs, 2);
+		if (a->op == DRM_VSVM_ATTR_OP_RESET && !one_in(seed, 5))
+			a->attrs.count = 0;
 		break;
 	}
 	case DRM_IOCTL_VSVM_VM_STATE: {
@@ -342,6 +363,13 @@ static bool harmless(struct fuzz *f, unsigned int which, const void *room)
 
 		out = a->pages;
 		bytes = a->size / PAGE * 4;
+		break;
+	}
+	case DRM_IOCTL_VSVM_SVM_ATTR: {
+		const struct drm_vsvm_svm_attr *a = room;
+
+		out = a->attrs.pointer;
+		bytes = (uint64_t)a->attrs.stride * a->attrs.count;
 		break;
 	}
 	case DRM_IOCTL_VSVM_VM_FAULTS: {

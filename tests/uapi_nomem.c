@@ -430,6 +430,91 @@ TEST_F(nomem, asking)
 	each_failure(_metadata, self, faults_try, nothing, nothing);
 }
 
+/* Pieces that stay different, so that a SET has to store more than once */
+static int attr_prepare(FIXTURE_DATA(nomem) *self)
+{
+	unsigned int i;
+	int ret = vsvm_attr_reset(self->t.vm, self->p, 64 * PAGE);
+
+	for (i = 0; i < 64 && !ret; i += 4)
+		ret = vsvm_attr_set_one(self->t.vm, self->p + i * PAGE, PAGE,
+					DRM_VSVM_ATTR_GRANULARITY, i);
+	return ret;
+}
+
+static int attr_try(FIXTURE_DATA(nomem) *self)
+{
+	return vsvm_attr_set_one(self->t.vm, self->p, 62 * PAGE, DRM_VSVM_ATTR_GPU_RO, 1);
+}
+
+static int attr_check(FIXTURE_DATA(nomem) *self, uint32_t read_only)
+{
+	struct drm_vsvm_attr attrs[2] = {
+		{ .type = DRM_VSVM_ATTR_GPU_RO }, { .type = DRM_VSVM_ATTR_GRANULARITY },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 64; i++)
+		if (vsvm_attr_get(self->t.vm, self->p + i * PAGE, PAGE, attrs, 2, NULL) ||
+		    attrs[0].value != (i < 62 ? read_only : 0) ||
+		    attrs[1].value != (i % 4 ? 9 : i))
+			return 1;
+	return 0;
+}
+
+static int attr_undo(FIXTURE_DATA(nomem) *self)
+{
+	return attr_check(self, 1) || attr_prepare(self);
+}
+
+static int attr_same(FIXTURE_DATA(nomem) *self)
+{
+	return attr_check(self, 0);
+}
+
+TEST_F(nomem, defect_set_not_transactional)
+{
+	ASSERT_EQ(0, attr_prepare(self));
+	each_failure(_metadata, self, attr_try, attr_undo, attr_same);
+	ASSERT_EQ(0, vsvm_attr_reset(self->t.vm, self->p, 64 * PAGE));
+	EXPECT_EQ(0, test_stats(&self->t).attr_ranges);
+}
+
+TEST_F(nomem, lesson_no_table_can_be_had_under_the_lock)
+{
+	char *p = map_huge(HUGE);
+	uint64_t value;
+	int n, ret;
+
+	/* A boundary within a large leaf, with or without memory to split it */
+	REQUIRE(p, "no huge pages to be had");
+	for (n = 1; n < 20; n++) {
+		memset(p, n, HUGE);
+		madvise(p, HUGE, 25 /* MADV_COLLAPSE */);
+		ASSERT_EQ(0, vsvm_attr_reset(self->t.vm, p, HUGE));
+		ASSERT_EQ(0, dev_touch_write(&self->t, p, HUGE));
+		fail(self, n);
+		ret = vsvm_attr_set_one(self->t.vm, p + n * PAGE, PAGE, DRM_VSVM_ATTR_ACCESS,
+					DRM_VSVM_ATTR_ACCESS_NONE);
+		failed(self);
+		/* That says nothing of what has happened, as above */
+		if (ret == -EFAULT)
+			continue;
+		if (ret) {
+			EXPECT_EQ(-ENOMEM, ret);
+			EXPECT_EQ(0, dev_load64(&self->t, p + n * PAGE, &value));
+			continue;
+		}
+		/* More may have gone than had to, never less */
+		EXPECT_EQ(0, page_state(&self->t, p + n * PAGE) & DRM_VSVM_PAGE_MAPPED);
+		EXPECT_EQ(0, count_state(&self->t, p, HUGE, DRM_VSVM_PAGE_HUGE,
+					 DRM_VSVM_PAGE_HUGE));
+		EXPECT_EQ(0, dev_load64(&self->t, p + (n + 1) * PAGE, &value));
+		EXPECT_EQ(0x0101010101010101ull * n, value);
+	}
+	EXPECT_EQ(0, vsvm_attr_reset(self->t.vm, p, HUGE));
+}
+
 TEST_F(nomem, changing_memory_that_the_device_maps)
 {
 	char *p = map_huge(HUGE);
