@@ -47,6 +47,7 @@ struct bench_area {
 extern const struct bench_area bench_fault;
 extern const struct bench_area bench_migrate;
 extern const struct bench_area bench_userptr;
+extern const struct bench_area bench_attr;
 
 /* How often each thing is to be measured, at least 1 */
 unsigned int bench_runs(const struct bench *b);

@@ -25,6 +25,7 @@ static const struct bench_area *const areas[] = {
 	&bench_fault,
 	&bench_migrate,
 	&bench_userptr,
+	&bench_attr,
 };
 
 static const char usage[] =
