@@ -32,7 +32,7 @@ int vsvm_ioctl_svm_attr(struct drm_device *drm, void *data, struct drm_file *f)
 	struct drm_vsvm_attr *attrs = NULL;
 	u32 count = args->attrs.count;
 	struct vsvm_vm *vm;
-	u64 end;
+	u64 end, next;
 	int err;
 
 	err = vsvm_attr_check(args, &end);
@@ -53,9 +53,11 @@ int vsvm_ioctl_svm_attr(struct drm_device *drm, void *data, struct drm_file *f)
 		err = vsvm_vm_attr_set(vm, args->start, end, attrs, count);
 		break;
 	case DRM_VSVM_ATTR_OP_GET:
-		err = vsvm_vm_attr_get(vm, args->start, end, attrs, count, &args->next);
+		err = vsvm_vm_attr_get(vm, args->start, end, attrs, count, &next);
 		if (!err)
 			err = vsvm_array_write(&args->attrs, attrs, sizeof(*attrs), count);
+		if (!err)
+			args->next = next;
 		break;
 	default:
 		err = vsvm_vm_attr_reset(vm, args->start, end);

@@ -578,6 +578,59 @@ TEST(ranges_of_a_batch)
 	EXPECT_EQ(before, calls);
 }
 
+static int answer_attr(unsigned long request, void *arg)
+{
+	struct drm_vsvm_svm_attr *a = arg;
+	struct drm_vsvm_attr *attrs = (void *)(uintptr_t)a->attrs.pointer;
+
+	if (request != DRM_IOCTL_VSVM_SVM_ATTR || a->vm_id != 7 || a->start != 0x5000 ||
+	    a->size != 0x2000 || a->attrs.stride != sizeof(*attrs) || a->next)
+		return -EINVAL;
+	switch (a->op) {
+	case DRM_VSVM_ATTR_OP_SET:
+		return a->attrs.count == 1 && attrs->type == DRM_VSVM_ATTR_ACCESS &&
+			attrs->value == 2 ? 0 : -EINVAL;
+	case DRM_VSVM_ATTR_OP_GET:
+		if (a->attrs.count != 2)
+			return -E2BIG;
+		attrs[0].value = attrs[0].type + 100;
+		attrs[1].value = attrs[1].type + 100;
+		a->next = 0x9000;
+		return 0;
+	default:
+		return a->attrs.count || a->attrs.pointer ? -EINVAL : 0;
+	}
+}
+
+TEST(attributes)
+{
+	struct drm_vsvm_attr attrs[2] = { { .type = 3 }, { .type = 5 } };
+	void *p = (void *)0x5000;
+	uint64_t next = 4711;
+	uint32_t type;
+
+	answer = answer_attr;
+	EXPECT_EQ(0, vsvm_attr_set_one(&vm, p, 0x2000, DRM_VSVM_ATTR_ACCESS, 2));
+	EXPECT_EQ(-EINVAL, vsvm_attr_set_one(&vm, p, 0x2000, DRM_VSVM_ATTR_ACCESS, 1));
+	EXPECT_EQ(-E2BIG, vsvm_attr_get(&vm, p, 0x2000, attrs, 1, &next));
+	EXPECT_EQ(4711, next);
+	EXPECT_EQ(0, vsvm_attr_get(&vm, p, 0x2000, attrs, 2, &next));
+	EXPECT_EQ(0x9000, next);
+	EXPECT_EQ(103, attrs[0].value);
+	EXPECT_EQ(105, attrs[1].value);
+	EXPECT_EQ(0, vsvm_attr_get(&vm, p, 0x2000, attrs, 2, NULL));
+	EXPECT_EQ(0, vsvm_attr_reset(&vm, p, 0x2000));
+	/* Each has a name, and some of their values */
+	for (type = 0; type <= DRM_VSVM_ATTR_ALWAYS_MAPPED; type++)
+		EXPECT_NE(NULL, vsvm_attr_name(type));
+	EXPECT_EQ(NULL, vsvm_attr_name(type));
+	EXPECT_EQ(NULL, vsvm_attr_name(~0u));
+	EXPECT_STREQ("in_place", vsvm_attr_value_name(DRM_VSVM_ATTR_ACCESS, 1));
+	EXPECT_STREQ("system", vsvm_attr_value_name(DRM_VSVM_ATTR_PREFERRED_LOC, 2));
+	EXPECT_EQ(NULL, vsvm_attr_value_name(DRM_VSVM_ATTR_ACCESS, 3));
+	EXPECT_EQ(NULL, vsvm_attr_value_name(DRM_VSVM_ATTR_GPU_RO, 1));
+}
+
 /* --- the tool's own checksum --- */
 
 TEST(crc32c_of_the_cpu)
