@@ -9,6 +9,7 @@
 #include <drm/drm_managed.h>
 
 #include "drv/drv.h"
+#include "heap/heap.h"
 #include "mem/mem.h"
 
 static int vsvm_debugfs_counters(struct seq_file *m, void *unused)
@@ -56,6 +57,12 @@ struct vsvm_knob {
 #define MEM_KNOB(file, knob, most) \
 	{ .name = (file), .mem = true, .which = (knob), .max = (most) }
 
+/* One for each type of message */
+#define VSVM_MAILBOX_KNOB(kind, type, message, most)				\
+	.name = "mailbox_" #kind "_" #type,					\
+	.offset = offsetof(struct vsvm_hw_config, mailbox_##kind[VSVM_HW_##message]), \
+	.max = (most)
+
 static const struct vsvm_knob vsvm_knobs[] = {
 	HW_KNOB(tlb_delay_us, 1000),
 	HW_KNOB(copy_delay_us, 1000000),
@@ -63,6 +70,23 @@ static const struct vsvm_knob vsvm_knobs[] = {
 	HW_KNOB(paranoid, 1),
 	MEM_KNOB("vram_fail", VSVM_MEM_VRAM_FAIL, U32_MAX),
 	MEM_KNOB("return_fail", VSVM_MEM_RETURN_FAIL, U32_MAX),
+	HW_KNOB(mailbox_skip, U32_MAX),
+	{ VSVM_MAILBOX_KNOB(refuse, map, MAP_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(lose, map, MAP_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(mute, map, MAP_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(delay_us, map, MAP_HOST_BUFFER, 10000000) },
+	{ VSVM_MAILBOX_KNOB(refuse, add, ADD_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(lose, add, ADD_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(mute, add, ADD_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(delay_us, add, ADD_HOST_BUFFER, 10000000) },
+	{ VSVM_MAILBOX_KNOB(refuse, remove, REMOVE_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(lose, remove, REMOVE_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(mute, remove, REMOVE_HOST_BUFFER, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(delay_us, remove, REMOVE_HOST_BUFFER, 10000000) },
+	{ VSVM_MAILBOX_KNOB(refuse, forget, FORGET_HOST_BUFFERS, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(lose, forget, FORGET_HOST_BUFFERS, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(mute, forget, FORGET_HOST_BUFFERS, U32_MAX) },
+	{ VSVM_MAILBOX_KNOB(delay_us, forget, FORGET_HOST_BUFFERS, 10000000) },
 };
 
 /**
@@ -114,6 +138,31 @@ static int vsvm_knob_set(void *data, u64 value)
 
 DEFINE_DEBUGFS_ATTRIBUTE(vsvm_knob_fops, vsvm_knob_get, vsvm_knob_set, "%llu\n");
 
+/*
+ * Restart the firmware, which forgets everything, and tell it again what it was
+ * told: what a reset does for the heaps.  1: both; 0: restart it only.
+ */
+static int vsvm_heap_replay_set(void *data, u64 value)
+{
+	struct vsvm_device *vdev = data;
+	int err = 0;
+
+	if (value > 1)
+		return -EINVAL;
+	down_read(&vdev->lock);
+	if (vdev->gone) {
+		err = -ENODEV;
+	} else {
+		vsvm_hw_mailbox_reset(vdev->hw);
+		if (value && vsvm_heaps_replay(vdev->heaps))
+			err = -EIO;
+	}
+	up_read(&vdev->lock);
+	return err;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(vsvm_heap_replay_fops, NULL, vsvm_heap_replay_set, "%llu\n");
+
 /** vsvm_debugfs_init() - make the files of a registered device */
 void vsvm_debugfs_init(struct vsvm_device *vdev)
 {
@@ -122,6 +171,10 @@ void vsvm_debugfs_init(struct vsvm_device *vdev)
 
 	drm_debugfs_add_file(&vdev->drm, "counters", vsvm_debugfs_counters, NULL);
 	vsvm_debugfs_attr_init(vdev);
+	debugfs_create_file("heap_replay", 0200, vdev->drm.debugfs_root, vdev,
+			    &vsvm_heap_replay_fops);
+	debugfs_create_u32("firmware_timeout_ms", 0600, vdev->drm.debugfs_root,
+			   &vsvm_heaps_config(vdev->heaps)->timeout_ms);
 	files = drmm_kcalloc(&vdev->drm, ARRAY_SIZE(vsvm_knobs), sizeof(*files),
 			     GFP_KERNEL);
 	if (!files)

@@ -20,6 +20,7 @@
 
 #include "drv/drv.h"
 #include "exec/exec.h"
+#include "heap/heap.h"
 #include "mem/mem.h"
 #include "vm/vm.h"
 
@@ -43,6 +44,11 @@ static const struct drm_ioctl_desc vsvm_ioctls[] = {
 			  DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VSVM_BO_ADVISE, vsvm_ioctl_bo_advise, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VSVM_SVM_ATTR, vsvm_ioctl_svm_attr, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VSVM_HEAP_GROW, vsvm_ioctl_heap_grow, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VSVM_HEAP_SHRINK, vsvm_ioctl_heap_shrink, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VSVM_HEAP_QUERY, vsvm_ioctl_heap_query, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VSVM_HEAP_ALLOC, vsvm_ioctl_heap_alloc, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VSVM_BO_SYNC, vsvm_ioctl_bo_sync, DRM_RENDER_ALLOW),
 };
 
 static const struct file_operations vsvm_fops = {
@@ -77,6 +83,8 @@ static void vsvm_irq(void *priv, u32 causes)
 		vsvm_vmm_fault_irq(vdev->vmm);
 	if (causes & VSVM_HW_IRQ_COPY)
 		vsvm_mem_copy_irq(vdev->mem);
+	if (causes & VSVM_HW_IRQ_MAILBOX)
+		vsvm_heaps_irq(vdev->heaps);
 }
 
 /*
@@ -117,6 +125,8 @@ static void vsvm_rooms_destroy(struct drm_device *drm, void *arg)
 		vsvm_vmm_destroy(vdev->vmm);
 	if (vdev->exec)
 		vsvm_exec_destroy(vdev->exec);
+	if (!IS_ERR_OR_NULL(vdev->heaps))
+		vsvm_heaps_destroy(vdev->heaps);
 	if (!IS_ERR_OR_NULL(vdev->mem))
 		vsvm_mem_destroy(vdev->mem);
 	mutex_destroy(&vdev->files_lock);
@@ -125,6 +135,7 @@ static void vsvm_rooms_destroy(struct drm_device *drm, void *arg)
 /* What open files may still touch when the hardware has gone; freed with the last of them */
 static int vsvm_rooms_create(struct vsvm_device *vdev)
 {
+	struct vsvm_heap_config heap_config;
 	struct vsvm_mem_config mem_config;
 	struct vsvm_vmm_config config;
 	int err;
@@ -139,6 +150,10 @@ static int vsvm_rooms_create(struct vsvm_device *vdev)
 	vdev->mem = vsvm_mem_create(&vdev->drm, &mem_config);
 	if (IS_ERR(vdev->mem))
 		return PTR_ERR(vdev->mem);
+	vsvm_params_heap(&heap_config);
+	vdev->heaps = vsvm_heaps_create(&vdev->drm, &heap_config);
+	if (IS_ERR(vdev->heaps))
+		return PTR_ERR(vdev->heaps);
 	vdev->exec = vsvm_exec_create();
 	if (!vdev->exec)
 		return -ENOMEM;
@@ -176,6 +191,7 @@ static int vsvm_probe(struct platform_device *pdev)
 		goto err_hw;
 	vsvm_vmm_start(vdev->vmm, vdev->hw, vdev->mem);
 	vsvm_exec_start(vdev->exec, vdev->hw, config.engines);
+	vsvm_heaps_start(vdev->heaps, vdev->hw);
 
 	err = drm_dev_register(&vdev->drm, 0);
 	if (err)
@@ -184,6 +200,7 @@ static int vsvm_probe(struct platform_device *pdev)
 	return 0;
 
 err_stop:
+	vsvm_heaps_stop(vdev->heaps);
 	vsvm_vmm_stop(vdev->vmm);
 	vsvm_mem_stop(vdev->mem);
 err_hw:
@@ -210,6 +227,7 @@ static void vsvm_remove(struct platform_device *pdev)
 	}
 	mutex_unlock(&vdev->files_lock);
 
+	vsvm_heaps_stop(vdev->heaps);
 	vsvm_vmm_stop(vdev->vmm);
 	vsvm_mem_stop(vdev->mem);
 	vsvm_hw_destroy(vdev->hw);

@@ -26,6 +26,9 @@ struct drm_vsvm_array;
 struct seq_file;
 struct sg_table;
 struct vsvm_exec;
+struct vsvm_heap;
+struct vsvm_heap_context;
+struct vsvm_heaps;
 struct vsvm_mem;
 struct vsvm_queue;
 struct vsvm_vm;
@@ -38,6 +41,7 @@ struct vsvm_vmm;
  * @mem: device memory
  * @vmm: address spaces
  * @exec: queues
+ * @heaps: growable heaps
  * @lock: read by whoever makes an object or asks the hardware, written by
  *	whoever takes the device away.  Outermost.
  * @gone: it has been taken away; written under @lock
@@ -50,6 +54,7 @@ struct vsvm_device {
 	struct vsvm_mem *mem;
 	struct vsvm_vmm *vmm;
 	struct vsvm_exec *exec;
+	struct vsvm_heaps *heaps;
 	struct rw_semaphore lock;
 	bool gone;
 	struct list_head files;
@@ -60,11 +65,13 @@ struct vsvm_device {
  * struct vsvm_file - an open file
  * @vdev: device
  * @link: on &vsvm_device.files
- * @lock: serialises making and ending objects; guards @vms and @queues, of
- *	which the lookup takes a reference under the xarray's own lock.  Inside
- *	&vsvm_device.files_lock.
+ * @lock: serialises making and ending objects; guards @vms, @queues and
+ *	@heap_contexts, of which the lookup takes a reference under the xarray's
+ *	own lock.  Inside &vsvm_device.files_lock.
  * @vms: address spaces by id
  * @queues: queues by id
+ * @heap_contexts: those of queues that take the heap up, by id of the queue
+ * @heap: growable heap; NULL before it is first used; set once, under @lock
  * @wait: news of any queue
  */
 struct vsvm_file {
@@ -73,6 +80,8 @@ struct vsvm_file {
 	struct mutex lock;	/* making and ending objects */
 	struct xarray vms;
 	struct xarray queues;
+	struct xarray heap_contexts;
+	struct vsvm_heap *heap;
 	wait_queue_head_t wait;
 };
 
@@ -88,6 +97,8 @@ void vsvm_file_end_objects(struct vsvm_file *file);
 void vsvm_file_show_fdinfo(struct drm_printer *p, struct drm_file *drm_file);
 struct vsvm_vm *vsvm_file_vm(struct vsvm_file *file, u32 id);
 struct vsvm_queue *vsvm_file_queue(struct vsvm_file *file, u32 id);
+void vsvm_file_end_queue(struct vsvm_file *file, u32 id, struct vsvm_queue *queue);
+struct vsvm_heap_context *vsvm_file_heap_context(struct vsvm_file *file, u32 id);
 
 /* array.c */
 int vsvm_array_check(const struct drm_vsvm_array *array, u32 max);
@@ -114,6 +125,11 @@ int vsvm_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file
 int vsvm_ioctl_queue_query(struct drm_device *drm, void *data, struct drm_file *f);
 int vsvm_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *f);
 int vsvm_ioctl_wait_user_fence(struct drm_device *drm, void *data, struct drm_file *f);
+int vsvm_ioctl_heap_grow(struct drm_device *drm, void *data, struct drm_file *f);
+int vsvm_ioctl_heap_shrink(struct drm_device *drm, void *data, struct drm_file *f);
+int vsvm_ioctl_heap_query(struct drm_device *drm, void *data, struct drm_file *f);
+int vsvm_ioctl_heap_alloc(struct drm_device *drm, void *data, struct drm_file *f);
+int vsvm_ioctl_bo_sync(struct drm_device *drm, void *data, struct drm_file *f);
 
 struct drm_gem_object *vsvm_gem_import(struct drm_device *drm,
 				       struct dma_buf_attachment *attach,
@@ -125,6 +141,8 @@ struct vsvm_vmm_config;
 void vsvm_params_vmm(struct vsvm_vmm_config *config);
 struct vsvm_mem_config;
 void vsvm_params_mem(struct vsvm_mem_config *config);
+struct vsvm_heap_config;
+void vsvm_params_heap(struct vsvm_heap_config *config);
 int vsvm_params_check(void);
 
 /* debugfs.c, debugfs_attr.c */

@@ -13,6 +13,7 @@
 
 #include "drv/drv.h"
 #include "exec/exec.h"
+#include "heap/heap.h"
 #include "mem/bo.h"
 #include "vm/vm.h"
 
@@ -27,6 +28,7 @@ int vsvm_file_open(struct drm_device *drm, struct drm_file *drm_file)
 	mutex_init(&file->lock);
 	xa_init_flags(&file->vms, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->queues, XA_FLAGS_ALLOC1);
+	xa_init(&file->heap_contexts);
 	init_waitqueue_head(&file->wait);
 	drm_file->driver_priv = file;
 
@@ -34,6 +36,24 @@ int vsvm_file_open(struct drm_device *drm, struct drm_file *drm_file)
 	list_add(&file->link, &vdev->files);
 	mutex_unlock(&vdev->files_lock);
 	return 0;
+}
+
+/**
+ * vsvm_file_end_queue() - end a queue that has been taken out of the table
+ * @file: file, its lock held
+ * @id: the queue's
+ * @queue: queue
+ *
+ * May sleep.
+ */
+void vsvm_file_end_queue(struct vsvm_file *file, u32 id, struct vsvm_queue *queue)
+{
+	struct vsvm_heap_context *context = xa_erase(&file->heap_contexts, id);
+
+	vsvm_queue_kill(queue);
+	/* The hardware has let go: only now its memory may go */
+	if (context)
+		vsvm_heap_detach(context);
 }
 
 /**
@@ -51,7 +71,7 @@ void vsvm_file_end_objects(struct vsvm_file *file)
 	mutex_lock(&file->lock);
 	xa_for_each(&file->queues, id, queue)
 		if (xa_erase(&file->queues, id))
-			vsvm_queue_kill(queue);
+			vsvm_file_end_queue(file, id, queue);
 	xa_for_each(&file->vms, id, vm)
 		if (xa_erase(&file->vms, id))
 			vsvm_vm_close(vm);
@@ -70,6 +90,10 @@ void vsvm_file_close(struct drm_device *drm, struct drm_file *drm_file)
 	mutex_unlock(&vdev->files_lock);
 	xa_destroy(&file->vms);
 	xa_destroy(&file->queues);
+	xa_destroy(&file->heap_contexts);
+	/* Objects that are still mapped have references of their own */
+	if (file->heap)
+		vsvm_heap_put(file->heap);
 	mutex_destroy(&file->lock);
 	kfree(file);
 }
@@ -96,6 +120,8 @@ void vsvm_file_show_fdinfo(struct drm_printer *p, struct drm_file *drm_file)
 	}
 	mutex_unlock(&file->lock);
 	vsvm_bo_show_fdinfo(p, drm_file);
+	if (READ_ONCE(file->heap))
+		vsvm_heap_show_fdinfo(p, file->heap);
 	drm_printf(p, "vsvm-vms:\t%lu\n", vms);
 	drm_printf(p, "vsvm-queues:\t%lu\n", queues);
 	drm_printf(p, "vsvm-mapped:\t%llu KiB\n", mapped >> 10);
@@ -144,4 +170,19 @@ struct vsvm_queue *vsvm_file_queue(struct vsvm_file *file, u32 id)
 		queue = ERR_PTR(-EPERM);
 	}
 	return queue;
+}
+
+/** vsvm_file_heap_context() - heap context of a queue, with a reference; NULL if it has none */
+struct vsvm_heap_context *vsvm_file_heap_context(struct vsvm_file *file, u32 id)
+{
+	struct vsvm_heap_context *context;
+
+	if (xa_empty(&file->heap_contexts))
+		return NULL;
+	xa_lock(&file->heap_contexts);
+	context = xa_load(&file->heap_contexts, id);
+	if (context)
+		vsvm_heap_context_get(context);
+	xa_unlock(&file->heap_contexts);
+	return context;
 }

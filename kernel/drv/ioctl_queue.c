@@ -6,11 +6,47 @@
 #include <linux/slab.h>
 
 #include <drm/drm_file.h>
+#include <drm/drm_gem.h>
 #include <drm/vsvm_drm.h>
 
 #include "drv/drv.h"
 #include "exec/exec.h"
+#include "heap/heap.h"
 #include "vm/vm.h"
+
+/* Have a new queue take the heap up.  0 or an error, and the queue is as it was. */
+static int vsvm_queue_take_heap(struct drm_file *f, struct vsvm_vm *vm,
+				struct vsvm_queue *queue, u32 id, u32 ring_handle)
+{
+	struct vsvm_file *file = f->driver_priv;
+	struct drm_gem_object *ring = NULL;
+	struct vsvm_heap_context *context;
+	int err;
+
+	if (!file->heap)
+		return -ENOENT;
+	if (!vsvm_heap_is_mine(file->heap))
+		return -EPERM;
+	if (ring_handle) {
+		ring = drm_gem_object_lookup(f, ring_handle);
+		if (!ring)
+			return -ENOENT;
+	}
+	err = xa_reserve(&file->heap_contexts, id, GFP_KERNEL_ACCOUNT);
+	if (err)
+		goto put;
+	context = vsvm_heap_attach(file->heap, vm, vsvm_queue_context_id(queue), ring);
+	if (IS_ERR(context)) {
+		err = PTR_ERR(context);
+		xa_release(&file->heap_contexts, id);
+	} else {
+		xa_store(&file->heap_contexts, id, context, GFP_KERNEL_ACCOUNT);
+	}
+put:
+	if (ring)
+		drm_gem_object_put(ring);
+	return err;
+}
 
 int vsvm_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file *f)
 {
@@ -22,7 +58,8 @@ int vsvm_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file 
 	u32 id;
 	int err;
 
-	if (args->flags || args->priority || args->pad)
+	if (args->flags & ~DRM_VSVM_QUEUE_HEAP || args->priority ||
+	    (args->ring_handle && !(args->flags & DRM_VSVM_QUEUE_HEAP)))
 		return -EINVAL;
 	down_read(&vdev->lock);
 	if (vdev->gone) {
@@ -45,6 +82,13 @@ int vsvm_ioctl_queue_create(struct drm_device *drm, void *data, struct drm_file 
 	queue = vsvm_queue_create(vdev->exec, vm, id, args->engine_mask, &file->wait);
 	if (IS_ERR(queue)) {
 		err = PTR_ERR(queue);
+		xa_erase(&file->queues, id);
+		goto put;
+	}
+	if (args->flags & DRM_VSVM_QUEUE_HEAP)
+		err = vsvm_queue_take_heap(f, vm, queue, id, args->ring_handle);
+	if (err) {
+		vsvm_queue_kill(queue);
 		xa_erase(&file->queues, id);
 		goto put;
 	}
@@ -77,7 +121,7 @@ int vsvm_ioctl_queue_destroy(struct drm_device *drm, void *data, struct drm_file
 	else
 		xa_erase(&file->queues, args->queue_id);
 	if (!err)
-		vsvm_queue_kill(queue);
+		vsvm_file_end_queue(file, args->queue_id, queue);
 	mutex_unlock(&file->lock);
 	return err;
 }
@@ -113,6 +157,25 @@ static int vsvm_submit_check(const struct drm_vsvm_submit *args,
 	return 0;
 }
 
+/* A queue that takes the heap up has to be up to date, and may have a ring there */
+static int vsvm_submit_heap(struct vsvm_file *file, const struct drm_vsvm_submit *args,
+			    const struct drm_vsvm_command *commands)
+{
+	struct vsvm_heap_context *context = vsvm_file_heap_context(file, args->queue_id);
+	int err = 0;
+	u32 i;
+
+	if (!context)
+		return 0;
+	for (i = 0; i < args->commands.count && !err; i++)
+		if (!vsvm_heap_context_holds(context, commands[i].address, commands[i].bytes))
+			err = -EINVAL;
+	if (!err)
+		err = vsvm_heap_context_catch_up(context);
+	vsvm_heap_context_put(context);
+	return err;
+}
+
 int vsvm_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *f)
 {
 	struct drm_vsvm_command *commands = NULL;
@@ -137,6 +200,8 @@ int vsvm_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *f)
 		}
 	}
 	err = vsvm_submit_check(args, commands);
+	if (!err)
+		err = vsvm_submit_heap(f->driver_priv, args, commands);
 	if (!err)
 		err = vsvm_queue_submit(queue, commands, args->commands.count,
 					args->fence_address, args->fence_value,

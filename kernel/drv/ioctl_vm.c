@@ -12,6 +12,7 @@
 
 #include "drv/drv.h"
 #include "exec/exec.h"
+#include "heap/heap.h"
 #include "vm/vm.h"
 
 /* Pages whose state is looked up at once, under one lock */
@@ -172,7 +173,10 @@ static int vsvm_bind_lookup(struct vsvm_bind_ioctl *b, struct vsvm_vm *vm,
 		return op->size > VSVM_MAX_PREFETCH ? -E2BIG : 0;
 	case DRM_VSVM_BIND_MAP_BO:
 		b->gems[i] = drm_gem_object_lookup(f, op->handle);
-		return b->gems[i] ? 0 : -ENOENT;
+		if (!b->gems[i])
+			return -ENOENT;
+		/* One of a heap has its address */
+		return vsvm_heap_bo_check(b->gems[i]) ? -EOPNOTSUPP : 0;
 	case DRM_VSVM_BIND_MAP_USERPTR:
 		batch = vsvm_vm_batch_create(vm, op, b->ranges[i], op->ranges.count,
 					     &b->args->failed_range);

@@ -6,10 +6,12 @@
 #include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/sizes.h>
+#include <linux/string.h>
 
 #include <drm/vsvm_drm.h>
 
 #include "drv/drv.h"
+#include "heap/heap.h"
 #include "mem/mem.h"
 #include "vm/vm.h"
 
@@ -92,6 +94,33 @@ MODULE_PARM_DESC(fault_workers, "Threads that serve faults side by side, at most
 static unsigned int granularity = 9;
 module_param(granularity, uint, 0644);
 MODULE_PARM_DESC(granularity, "log2 of the pages that faults move to device memory together, 0 to 63, of which the device does at most 9 (default 9)");
+static char *heap = "large";
+module_param(heap, charp, 0444);
+MODULE_PARM_DESC(heap, "How far the heap of a client grows: small, 64 MiB; large, 512 MiB; huge, 8 GiB (default large)");
+
+static unsigned int firmware_timeout_ms = 5000;
+module_param(firmware_timeout_ms, uint, 0644);
+MODULE_PARM_DESC(firmware_timeout_ms, "How long a reply of the firmware is waited for, in ms, 1 to 60000 (default 5000)");
+
+static const struct {
+	const char *name;
+	u64 bytes;
+} vsvm_heap_profiles[] = {
+	{ "small", SZ_64M },
+	{ "large", SZ_512M },
+	{ "huge", 8ull * SZ_1G },
+};
+
+/* Bytes of a heap at most, or 0 */
+static u64 vsvm_params_heap_bytes(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vsvm_heap_profiles); i++)
+		if (sysfs_streq(heap, vsvm_heap_profiles[i].name))
+			return vsvm_heap_profiles[i].bytes;
+	return 0;
+}
 
 /**
  * vsvm_params_check() - refuse what makes no device
@@ -125,9 +154,14 @@ int vsvm_params_check(void)
 		{ "fault_deadline_ms", fault_deadline_ms, 1, 600000 },
 		{ "fault_workers", fault_workers, 0, 64 },
 		{ "granularity", granularity, 0, 63 },
+		{ "firmware_timeout_ms", firmware_timeout_ms, 1, 60000 },
 	};
 	unsigned int i;
 
+	if (!vsvm_params_heap_bytes()) {
+		pr_err("vsvm: heap=%s: must be small, large or huge\n", heap);
+		return -EINVAL;
+	}
 	for (i = 0; i < ARRAY_SIZE(rules); i++) {
 		if (rules[i].value >= rules[i].min && rules[i].value <= rules[i].max &&
 		    (!rules[i].power || is_power_of_2(rules[i].value)) &&
@@ -182,5 +216,14 @@ void vsvm_params_mem(struct vsvm_mem_config *config)
 		.vram_bytes = (u64)vram_mib * SZ_1M,
 		.copy_channels = copy_channels,
 		.return_pages = return_pages,
+	};
+}
+
+/** vsvm_params_heap() - the configuration of heaps */
+void vsvm_params_heap(struct vsvm_heap_config *config)
+{
+	*config = (struct vsvm_heap_config) {
+		.maximum = vsvm_params_heap_bytes(),
+		.timeout_ms = firmware_timeout_ms,
 	};
 }

@@ -6,6 +6,7 @@
 #include <drm/vsvm_drm.h>
 
 #include "drv/drv.h"
+#include "heap/heap.h"
 #include "mem/mem.h"
 #include "vm/vm.h"
 
@@ -22,7 +23,7 @@ static size_t vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_info
 	*info = (struct drm_vsvm_dev_info) {
 		.contract = DRM_VSVM_CONTRACT,
 		.engines = hw->engines,
-		.caps = DRM_VSVM_CAP_FAULT |
+		.caps = DRM_VSVM_CAP_FAULT | DRM_VSVM_CAP_HEAP |
 			(vsvm_mem_present(vdev->mem) ? DRM_VSVM_CAP_VRAM : 0) |
 			DRM_VSVM_CAP_SVM_ATTR,
 		.va_bits = VSVM_HW_VA_BITS,
@@ -40,6 +41,9 @@ static size_t vsvm_query_info(struct vsvm_device *vdev, struct drm_vsvm_dev_info
 		.max_userptr_ranges = VSVM_MAX_USERPTR_RANGES,
 		.max_userptr_bytes = VSVM_MAX_USERPTR_BYTES,
 		.max_attrs = VSVM_MAX_ATTRS,
+		.heap_base = VSVM_HEAP_BASE,
+		.heap_chunk = VSVM_HEAP_CHUNK,
+		.heap_maximum = vsvm_heaps_config(vdev->heaps)->maximum,
 	};
 
 	vsvm_mem_usage(vdev->mem, &info->vram_bytes, &info->vram_used);

@@ -68,6 +68,9 @@ void vsvm_queue_get(struct vsvm_queue *queue);
 /** vsvm_queue_put() - drop a reference */
 void vsvm_queue_put(struct vsvm_queue *queue);
 
+/** vsvm_queue_context_id() - id of its context of the hardware; the queue is alive */
+u32 vsvm_queue_context_id(const struct vsvm_queue *queue);
+
 /** vsvm_queue_uses() - does it run in this address space? */
 bool vsvm_queue_uses(const struct vsvm_queue *queue, const struct vsvm_vm *vm);
 

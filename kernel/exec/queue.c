@@ -167,6 +167,11 @@ void vsvm_queue_put(struct vsvm_queue *queue)
 	kref_put(&queue->refs, vsvm_queue_free);
 }
 
+u32 vsvm_queue_context_id(const struct vsvm_queue *queue)
+{
+	return vsvm_hw_context_id(queue->context);
+}
+
 bool vsvm_queue_uses(const struct vsvm_queue *queue, const struct vsvm_vm *vm)
 {
 	return queue->vm == vm;

@@ -138,6 +138,7 @@ void vsvm_hw_context_destroy(struct vsvm_hw_context *context)
 
 	xa_erase(&hw->contexts, context->id);
 	vsvm_hw_event_forget(context);
+	vsvm_hw_mailbox_forget(hw);
 	scoped_guard(mutex, &hw->mutex) {
 		if (!--asid->contexts[eng->index]) {
 			/* whoever does not see the bit must find no entry */

@@ -58,6 +58,7 @@ static void hw_fini(struct vsvm_hw *hw)
 	for (i = 0; hw->engines && i < hw->config.engines; i++)
 		vsvm_hw_engine_stop(&hw->engines[i]);
 	vsvm_hw_copy_fini(hw);
+	vsvm_hw_mailbox_fini(hw);
 	/* no thread that raises causes any more, and no driver that reads */
 	irq_work_sync(&hw->irq_work);
 	kvfree(hw->engines);
@@ -96,6 +97,9 @@ static int hw_init(struct vsvm_hw *hw)
 	if (ret)
 		return ret;
 	ret = vsvm_hw_copy_init(hw);
+	if (ret)
+		return ret;
+	ret = vsvm_hw_mailbox_init(hw);
 	if (ret)
 		return ret;
 	hw->engines = kvzalloc_objs(*hw->engines, hw->config.engines);

@@ -84,6 +84,8 @@ void vsvm_hw_irq_enable(struct vsvm_hw *hw, u32 causes)
 		pending |= VSVM_HW_IRQ_EVENT;
 	if (causes & VSVM_HW_IRQ_COPY && vsvm_hw_copy_pending(hw))
 		pending |= VSVM_HW_IRQ_COPY;
+	if (causes & VSVM_HW_IRQ_MAILBOX && vsvm_hw_mailbox_pending(hw))
+		pending |= VSVM_HW_IRQ_MAILBOX;
 	if (pending)
 		vsvm_hw_irq_defer(hw, pending);
 }

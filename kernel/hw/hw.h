@@ -69,6 +69,7 @@ struct vsvm_hw_context;
  * @VSVM_HW_IRQ_FAULT: the fault buffer is not empty
  * @VSVM_HW_IRQ_EVENT: vsvm_hw_event_read() has something
  * @VSVM_HW_IRQ_COPY: vsvm_hw_copy_read() has something
+ * @VSVM_HW_IRQ_MAILBOX: vsvm_hw_mailbox_read() has something
  *
  * A cause is raised when its source goes from empty to not empty, and not
  * again before vsvm_hw_irq_enable() has been called for it: the driver reads
@@ -79,7 +80,24 @@ enum vsvm_hw_irq {
 	VSVM_HW_IRQ_FAULT = BIT(0),
 	VSVM_HW_IRQ_EVENT = BIT(1),
 	VSVM_HW_IRQ_COPY = BIT(2),
+	VSVM_HW_IRQ_MAILBOX = BIT(3),
 };
+
+/** enum vsvm_hw_message_type - what can be said to the firmware */
+enum vsvm_hw_message_type {
+	/** @VSVM_HW_MAP_HOST_BUFFER: the first buffer of a context */
+	VSVM_HW_MAP_HOST_BUFFER = 0,
+	/** @VSVM_HW_ADD_HOST_BUFFER: one that begins where the last one ends */
+	VSVM_HW_ADD_HOST_BUFFER = 1,
+	/** @VSVM_HW_REMOVE_HOST_BUFFER: the last one */
+	VSVM_HW_REMOVE_HOST_BUFFER = 2,
+	/** @VSVM_HW_FORGET_HOST_BUFFERS: all of them, whatever there is */
+	VSVM_HW_FORGET_HOST_BUFFERS = 3,
+	VSVM_HW_MESSAGE_TYPES
+};
+
+/* a host buffer is aligned to that, and at most so large */
+#define VSVM_HW_HOST_BUFFER_SHIFT	26
 
 /**
  * struct vsvm_hw_config - what silicon to build
@@ -97,6 +115,12 @@ enum vsvm_hw_irq {
  * @paranoid: knob: check every translation used against what was invalidated
  * @copy_delay_us: knob: every group of descriptors takes at least this long
  * @copy_fail: knob: so many groups from now on fail with -EIO, counting down
+ * @mailbox_skip: knob: so many messages from now on are left alone by the
+ *	others, counting down
+ * @mailbox_refuse: knob: so many messages of a type are refused with -EIO
+ * @mailbox_lose: knob: so many are lost on their way to the firmware
+ * @mailbox_mute: knob: so many are carried out, and the reply is lost
+ * @mailbox_delay_us: knob: replies to a type take at least so long
  *
  * Knobs may be changed while the device runs, see vsvm_hw_config().
  */
@@ -115,6 +139,11 @@ struct vsvm_hw_config {
 	u32 paranoid;
 	u32 copy_delay_us;
 	u32 copy_fail;
+	u32 mailbox_skip;
+	u32 mailbox_refuse[VSVM_HW_MESSAGE_TYPES];
+	u32 mailbox_lose[VSVM_HW_MESSAGE_TYPES];
+	u32 mailbox_mute[VSVM_HW_MESSAGE_TYPES];
+	u32 mailbox_delay_us[VSVM_HW_MESSAGE_TYPES];
 };
 
 /** enum vsvm_hw_access - what an access wants; numbers as in enum drm_vsvm_access */
@@ -466,5 +495,60 @@ int vsvm_hw_copy_submit(struct vsvm_hw *hw, u32 channel,
 
 /** vsvm_hw_copy_read() - take a group that is complete; false if none is; any context */
 bool vsvm_hw_copy_read(struct vsvm_hw *hw, struct vsvm_hw_copy_done *out);
+
+/* --- firmware --- */
+
+/**
+ * struct vsvm_hw_message - a message to the firmware
+ * @sequence: comes back with the reply
+ * @type: &enum vsvm_hw_message_type
+ * @context: id of the context concerned
+ * @address: device address of the buffer; 0 where there is none
+ * @bytes: of the buffer, 0 where there is none
+ */
+struct vsvm_hw_message {
+	u32 sequence;
+	u32 type;
+	u32 context;
+	u64 address;
+	u64 bytes;
+};
+
+/**
+ * struct vsvm_hw_reply - what the firmware has to say to it
+ * @sequence: of the message
+ * @status: 0; -EINVAL malformed, or a buffer that is out of turn; -EFAULT it does
+ *	not translate; -ENOENT no such context; -EIO refused
+ */
+struct vsvm_hw_reply {
+	u32 sequence;
+	int status;
+};
+
+/**
+ * vsvm_hw_mailbox_send() - send a message
+ * @hw: device
+ * @message: copied
+ *
+ * Messages are carried out in the order in which they are sent; replies come
+ * later, in any.  All of a buffer must translate, for writing, when it is mapped
+ * or added, and until it is removed, forgotten, or the context destroyed.
+ *
+ * Return: 0; -ENOSPC while there are too many of which the reply has not been
+ * read.  Any context.
+ */
+int vsvm_hw_mailbox_send(struct vsvm_hw *hw, const struct vsvm_hw_message *message);
+
+/** vsvm_hw_mailbox_read() - take a reply; false if there is none; any context */
+bool vsvm_hw_mailbox_read(struct vsvm_hw *hw, struct vsvm_hw_reply *out);
+
+/**
+ * vsvm_hw_mailbox_reset() - restart the firmware
+ * @hw: device
+ *
+ * Messages and replies that are under way are lost, and the firmware knows of no
+ * buffer of any context.  May sleep.
+ */
+void vsvm_hw_mailbox_reset(struct vsvm_hw *hw);
 
 #endif

@@ -217,8 +217,10 @@ struct vsvm_hw_entry {
  * @fetch_entry: entry to fetch from
  * @fetch_offset: bytes of it fetched
  * @slots: work items, then the two others
+ * @buffers: of the host that the firmware knows; &vsvm_hw_mailbox.busy
+ * @buffer_end: where the last of them ends; &vsvm_hw_mailbox.busy
  *
- * What follows @error belongs to the thread of the engine.
+ * What follows @error belongs to the thread of the engine, but for the buffers.
  */
 struct vsvm_hw_context {
 	struct vsvm_hw *hw;
@@ -259,6 +261,8 @@ struct vsvm_hw_context {
 	u64 fetch_entry;
 	u64 fetch_offset;
 	struct vsvm_hw_slot slots[VSVM_HW_SLOTS];
+	u32 buffers;
+	u64 buffer_end;
 };
 
 /** struct vsvm_hw_engine_counters - written by the thread of the engine only */
@@ -404,6 +408,47 @@ struct vsvm_hw_copy_channel {
 	u64 bytes;
 };
 
+/* messages whose reply has not been read */
+#define VSVM_HW_MAILBOX_SLOTS	64
+
+/**
+ * struct vsvm_hw_letter - a message and what became of it
+ * @link: on one of the lists of the mailbox
+ * @message: as it was sent
+ * @status: once it has been carried out
+ * @due: when the reply may be read, CLOCK_MONOTONIC
+ */
+struct vsvm_hw_letter {
+	struct list_head link;
+	struct vsvm_hw_message message;
+	int status;
+	u64 due;
+};
+
+/**
+ * struct vsvm_hw_mailbox - the firmware
+ * @task: its thread
+ * @busy: held while a message is carried out; guards what is known of contexts
+ * @lock: guards the lists; inside @busy
+ * @free: letters
+ * @sent: not yet taken in, in order
+ * @waiting: carried out, the reply is not due
+ * @ready: replies to be read; may be looked at without the lock
+ * @letters: all of them
+ */
+struct vsvm_hw_mailbox {
+	struct task_struct *task;
+	/* may sleep; nothing is taken under it but @lock */
+	struct mutex busy;
+	/* leaf; taken by the thread and in calls of the driver */
+	spinlock_t lock;
+	struct list_head free;
+	struct list_head sent;
+	struct list_head waiting;
+	struct list_head ready;
+	struct vsvm_hw_letter letters[VSVM_HW_MAILBOX_SLOTS];
+};
+
 /** struct vsvm_hw_chunk - 2 MiB of device memory: one piece, or page by page */
 struct vsvm_hw_chunk {
 	struct page *whole;
@@ -451,6 +496,7 @@ struct vsvm_hw_paranoid {
  * @chunks: device memory
  * @channels: copy engines, there are @config.copy_channels of them
  * @next_read: channel whose completions are read first; racy on purpose
+ * @mailbox: the firmware
  * @sabotage: VSVM_HW_SABOTAGE_*, for tests
  * @engines: there are @config.engines of them
  */
@@ -477,6 +523,7 @@ struct vsvm_hw {
 	struct vsvm_hw_chunk *chunks;
 	struct vsvm_hw_copy_channel *channels;
 	u32 next_read;
+	struct vsvm_hw_mailbox mailbox;
 	u32 sabotage;
 	struct vsvm_hw_engine *engines;
 };
@@ -517,6 +564,12 @@ void vsvm_hw_event_forget(struct vsvm_hw_context *ctx);
 int vsvm_hw_copy_init(struct vsvm_hw *hw);
 void vsvm_hw_copy_fini(struct vsvm_hw *hw);
 bool vsvm_hw_copy_pending(struct vsvm_hw *hw);
+
+/* mailbox.c */
+int vsvm_hw_mailbox_init(struct vsvm_hw *hw);
+void vsvm_hw_mailbox_fini(struct vsvm_hw *hw);
+bool vsvm_hw_mailbox_pending(struct vsvm_hw *hw);
+void vsvm_hw_mailbox_forget(struct vsvm_hw *hw);
 
 /* vram.c */
 int vsvm_hw_vram_init(struct vsvm_hw *hw);

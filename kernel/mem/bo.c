@@ -370,7 +370,7 @@ EXPORT_SYMBOL_IF_KUNIT(vsvm_bo_create);
 /* see bo.h */
 struct vsvm_bo *vsvm_bo_from_gem(struct drm_gem_object *gem)
 {
-	return to_vsvm_bo_from_gem(gem);
+	return gem->funcs == &vsvm_gem_funcs ? to_vsvm_bo_from_gem(gem) : NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(vsvm_bo_from_gem);
 
@@ -487,7 +487,8 @@ void vsvm_bo_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	idr_for_each_entry(&file->object_idr, gem, id) {
 		drm_gem_object_get(gem);
 		spin_unlock(&file->table_lock);
-		vsvm_bo_add_stats(to_vsvm_bo_from_gem(gem), stats);
+		if (vsvm_bo_from_gem(gem))
+			vsvm_bo_add_stats(to_vsvm_bo_from_gem(gem), stats);
 		drm_gem_object_put(gem);
 		spin_lock(&file->table_lock);
 	}

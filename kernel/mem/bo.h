@@ -36,7 +36,7 @@ void vsvm_mem_set_bo_unmap(struct vsvm_mem *mem,
 struct drm_gem_object *vsvm_bo_create(struct vsvm_mem *mem, u64 size, u32 placement,
 				      u32 flags);
 
-/** vsvm_bo_from_gem() - the object behind a GEM object of this driver */
+/** vsvm_bo_from_gem() - the object behind a GEM object of this driver; NULL if it is of a heap */
 struct vsvm_bo *vsvm_bo_from_gem(struct drm_gem_object *gem);
 
 /**
@@ -92,6 +92,17 @@ int vsvm_bo_get_info(struct vsvm_bo *bo, struct drm_vsvm_bo_info *info);
  * May sleep.  Return: 0, -EINVAL, -EOPNOTSUPP, -ERESTARTSYS.
  */
 int vsvm_bo_advise(struct vsvm_bo *bo, u32 advice, bool *retained);
+
+/**
+ * vsvm_bo_sync() - see &struct drm_vsvm_bo_sync
+ * @bo: object
+ * @offset: first byte
+ * @size: bytes, checked to lie in the object
+ * @direction: &enum drm_vsvm_sync, checked
+ *
+ * May sleep.  Return: 0, -ERESTARTSYS, what the exporter of an imported one says.
+ */
+int vsvm_bo_sync(struct vsvm_bo *bo, u64 offset, u64 size, u32 direction);
 
 /** vsvm_bo_is_imported() - is it another device's? */
 bool vsvm_bo_is_imported(struct vsvm_bo *bo);

@@ -470,7 +470,7 @@ static void queue_config_bad(struct kunit *test)
 {
 	struct hw_fixture *f = test->priv;
 	const struct vsvm_hw_config good = hw_fixture_config();
-	struct vsvm_hw_config bad[12];
+	static struct vsvm_hw_config bad[12];
 	struct vsvm_hw *hw;
 
 	for (u32 i = 0; i < ARRAY_SIZE(bad); i++)

@@ -30,7 +30,8 @@ kunit_test_suites(&vsvm_svm_stream_suite,
 		  &vsvm_hw_queue_suite,
 		  &vsvm_hw_ops_suite,
 		  &vsvm_hw_ops_paged_suite,
-		  &vsvm_hw_copy_suite);
+		  &vsvm_hw_copy_suite,
+		  &vsvm_hw_mailbox_suite);
 
 MODULE_DESCRIPTION("KUnit tests of vsvm");
 MODULE_LICENSE("GPL");

@@ -41,5 +41,6 @@ extern struct kunit_suite vsvm_hw_queue_suite;
 extern struct kunit_suite vsvm_hw_ops_suite;
 extern struct kunit_suite vsvm_hw_ops_paged_suite;
 extern struct kunit_suite vsvm_hw_copy_suite;
+extern struct kunit_suite vsvm_hw_mailbox_suite;
 
 #endif

@@ -95,8 +95,11 @@ err_free:
 
 static int vsvm_bind_remove(struct vsvm_bind_call *call, struct vsvm_binding *binding)
 {
-	struct vsvm_bind_step *step = kzalloc_obj(*step, GFP_KERNEL_ACCOUNT);
+	struct vsvm_bind_step *step;
 
+	if (binding->flags & VSVM_BINDING_FIXED)
+		return -EBUSY;
+	step = kzalloc_obj(*step, GFP_KERNEL_ACCOUNT);
 	if (!step)
 		return -ENOMEM;
 	drm_gpuva_remove(&binding->va);
@@ -437,6 +440,87 @@ void vsvm_vm_unbind_all(struct vsvm_vm *vm)
 					    vsvm_bind_zap_span, vm);
 		drm_gpuva_remove(va);
 		vsvm_binding_free(to_binding(va));
+	}
+	up_write(&vm->bind_lock);
+}
+
+/* --- what the driver binds itself --- */
+
+/* -EEXIST unless what is bound is the mirror; *bound: its flags, if it is all one */
+static int vsvm_bind_replaces(struct vsvm_vm *vm, u64 start, u64 end, u32 *bound)
+{
+	struct drm_gpuva *va;
+	u32 flags = 0;
+
+	*bound = 0;
+	if (vsvm_bind_is_mirror(vm, start, end))
+		*bound = VSVM_BOUND_MIRROR;
+	drm_gpuvm_for_each_va_range(va, vm->gpuvm, start, end) {
+		if (va->gem.obj || to_binding(va)->batch)
+			return -EEXIST;
+		if (va->va.addr > start && flags != to_binding(va)->flags)
+			*bound = 0;
+		flags = to_binding(va)->flags;
+	}
+	if (*bound)
+		*bound |= flags;
+	return 0;
+}
+
+int vsvm_vm_bind_fixed(struct vsvm_vm *vm, u64 address, u64 size,
+		       struct drm_gem_object *gem, u64 offset, const dma_addr_t *bus,
+		       u32 *bound)
+{
+	struct vsvm_bind_call call = {
+		.vm = vm,
+		.steps = LIST_HEAD_INIT(call.steps),
+	};
+	u64 end = address + size;
+	int err;
+
+	if (down_write_killable(&vm->bind_lock))
+		return -EINTR;
+	/* From here on no fault that looked earlier maps anything */
+	WRITE_ONCE(vm->epoch, vm->epoch + 1);
+	err = vsvm_bind_replaces(vm, address, end, bound);
+	if (!err && !drm_gpuvm_interval_empty(vm->gpuvm, address, size))
+		err = drm_gpuvm_sm_unmap(vm->gpuvm, &call, address, size);
+	if (!err)
+		err = vsvm_bind_insert(&call, address, size, VSVM_BINDING_FIXED, gem, offset,
+				       NULL);
+	if (!err) {
+		/* What is mirrored comes back by faults, should the rest fail */
+		vsvm_svm_walk_spans(vm->svm, address, end, vsvm_bind_zap_span, vm);
+		err = vsvm_fixed_map(vm, address, size, bus);
+	}
+	if (err) {
+		vsvm_svm_walk_spans(vm->svm, address, end, vsvm_bind_zap_span, vm);
+		vsvm_bind_undo(&call);
+	} else {
+		vsvm_bind_commit(&call);
+	}
+	up_write(&vm->bind_lock);
+	return err;
+}
+
+void vsvm_vm_unbind_fixed(struct vsvm_vm *vm, u64 address, u64 size, u32 bound)
+{
+	struct drm_gpuva *va;
+
+	down_write(&vm->bind_lock);
+	WRITE_ONCE(vm->epoch, vm->epoch + 1);
+	va = drm_gpuva_find(vm->gpuvm, address, size);
+	vsvm_svm_walk_spans(vm->svm, address, address + size, vsvm_bind_zap_span, vm);
+	if (!WARN_ON(!va)) {
+		vsvm_bo_unlink(va);
+		if (bound) {
+			va->gem.obj = NULL;
+			va->gem.offset = 0;
+			to_binding(va)->flags = bound & ~VSVM_BOUND_MIRROR;
+		} else {
+			drm_gpuva_remove(va);
+			kfree(to_binding(va));
+		}
 	}
 	up_write(&vm->bind_lock);
 }

@@ -160,6 +160,9 @@ enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
 		return PTR_ERR(span) == -ENOMEM ? VSVM_SVM_NO_MEMORY : VSVM_SVM_EXITED;
 	if (vsvm_pt_mapped(&vm->pt, to_pt_span(span), address, access))
 		return VSVM_SVM_OK;
+	/* What never moves was mapped before anybody could find its binding */
+	if (!bo)
+		return VSVM_SVM_STALE;
 	err = vsvm_bo_lock_for_device(bo, wait == VSVM_SVM_WAIT_USER);
 	if (!err) {
 		err = vsvm_bo_map(vm, to_pt_span(span), address, bounds, bo);

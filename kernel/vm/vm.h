@@ -144,6 +144,37 @@ vsvm_vm_batch_create(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *op,
 void vsvm_vm_batch_put(struct vsvm_userptr_batch *batch);
 
 /**
+ * vsvm_vm_bind_fixed() - bind memory that never moves, and map it
+ * @vm: address space
+ * @address: first, page aligned
+ * @size: bytes, whole pages
+ * @gem: what the memory belongs to; the binding has a reference
+ * @offset: of the memory in it
+ * @bus: address of each page
+ * @bound: out: what was bound there, for vsvm_vm_unbind_fixed()
+ *
+ * It takes the place of what is mirrored there; user space can neither unbind
+ * nor replace it (EBUSY).
+ * Return: 0, -EEXIST if a buffer object is bound there, -ENOMEM, -EINTR, -ESRCH.
+ * May sleep.
+ */
+int vsvm_vm_bind_fixed(struct vsvm_vm *vm, u64 address, u64 size,
+		       struct drm_gem_object *gem, u64 offset, const dma_addr_t *bus,
+		       u32 *bound);
+
+/**
+ * vsvm_vm_unbind_fixed() - take it away again; what was mirrored is mirrored again
+ * @vm: address space
+ * @address: as it was bound
+ * @size: as it was bound
+ * @bound: of vsvm_vm_bind_fixed()
+ *
+ * When it returns the device cannot reach the memory through it any more.  May
+ * sleep; needs no memory.
+ */
+void vsvm_vm_unbind_fixed(struct vsvm_vm *vm, u64 address, u64 size, u32 bound);
+
+/**
  * vsvm_vm_state() - tell how pages are mapped
  * @vm: address space
  * @start: first address

@@ -25,12 +25,18 @@
 #define VSVM_VERDICT_REASON(code)	((code) >> 16)
 #define VSVM_VERDICT_ERROR(code)	((code) & 0xffff)
 
+/* In &vsvm_binding.flags: the driver's own, not for user space to touch */
+#define VSVM_BINDING_FIXED		BIT(31)
+/* What vsvm_vm_bind_fixed() tells was bound: the mirror, with flags of the binding */
+#define VSVM_BOUND_MIRROR		BIT(30)
+
 /**
  * struct vsvm_binding - one bound range, of the mirror, a buffer object or a batch
  * @va: range, and the object if there is one; in the tree under
  *	&vsvm_vm.bind_lock, linked to the object under its reservation lock
  * @flags: DRM_VSVM_BIND_READ_ONLY, DRM_VSVM_BIND_MIGRATE,
- *	DRM_VSVM_BIND_AUTO_RESET; constant
+ *	DRM_VSVM_BIND_AUTO_RESET, VSVM_BINDING_FIXED; written under
+ *	&vsvm_vm.bind_lock
  * @batch: the batch, with a reference, or NULL; constant
  */
 struct vsvm_binding {
@@ -286,6 +292,8 @@ enum vsvm_svm_status vsvm_bo_serve(struct vsvm_vm *vm, u64 address,
 /* userptr.c */
 int vsvm_vm_userptr_init(struct vsvm_vm *vm, const struct vsvm_svm_config *config);
 void vsvm_vm_batch_map(struct vsvm_vm *vm, const struct drm_vsvm_bind_op *op);
+/* fixed.c */
+int vsvm_fixed_map(struct vsvm_vm *vm, u64 address, u64 size, const dma_addr_t *bus);
 
 /* mem_glue.c */
 void vsvm_vmm_mem_config(struct vsvm_mem *mem, struct vsvm_svm_mem *out);

@@ -47,6 +47,11 @@ extern "C" {
 #define DRM_VSVM_BO_MMAP_OFFSET		0x0e
 #define DRM_VSVM_BO_ADVISE		0x0f
 #define DRM_VSVM_SVM_ATTR		0x10
+#define DRM_VSVM_HEAP_GROW		0x11
+#define DRM_VSVM_HEAP_SHRINK		0x12
+#define DRM_VSVM_HEAP_QUERY		0x13
+#define DRM_VSVM_HEAP_ALLOC		0x14
+#define DRM_VSVM_BO_SYNC		0x15
 
 /**
  * struct drm_vsvm_array - an array of the caller's
@@ -92,6 +97,8 @@ struct drm_vsvm_dev_query {
 #define DRM_VSVM_CAP_VRAM		(1ull << 1)
 /** DRM_VSVM_CAP_SVM_ATTR - attributes of address ranges (SVM_ATTR) */
 #define DRM_VSVM_CAP_SVM_ATTR		(1ull << 2)
+/** DRM_VSVM_CAP_HEAP - a heap that grows, and queues that take it up */
+#define DRM_VSVM_CAP_HEAP		(1ull << 3)
 
 /**
  * struct drm_vsvm_dev_info - constants of the device
@@ -117,6 +124,9 @@ struct drm_vsvm_dev_query {
  * @max_userptr_bytes: most bytes of one batch of ranges
  * @max_userptr_ranges: most ranges of all batches of one VM_BIND
  * @pad2: zero
+ * @heap_base: device address of a heap with device addresses
+ * @heap_chunk: bytes that a heap grows by, and what a window is aligned to
+ * @heap_maximum: bytes of a heap that has grown to its end
  */
 struct drm_vsvm_dev_info {
 	__u32 contract;
@@ -141,6 +151,9 @@ struct drm_vsvm_dev_info {
 	__u64 max_userptr_bytes;
 	__u32 max_userptr_ranges;
 	__u32 pad2;
+	__u64 heap_base;
+	__u64 heap_chunk;
+	__u64 heap_maximum;
 };
 
 /**
@@ -709,6 +722,8 @@ struct drm_vsvm_svm_attr {
 #define DRM_VSVM_BO_VRAM		(1u << 0)
 /** DRM_VSVM_BO_SYSTEM - may lie in system memory */
 #define DRM_VSVM_BO_SYSTEM		(1u << 1)
+/** DRM_VSVM_BO_HEAP - BO_INFO only: lies in the heap, see HEAP_ALLOC */
+#define DRM_VSVM_BO_HEAP		(1u << 2)
 
 /** DRM_VSVM_BO_WC - CPU mappings are write-combined where the object lies in system memory */
 #define DRM_VSVM_BO_WC			(1u << 0)
@@ -747,7 +762,8 @@ enum drm_vsvm_bo_state {
 /**
  * struct drm_vsvm_bo_info - ask about a buffer object
  * @handle: which
- * @placement: out: as created; DRM_VSVM_BO_SYSTEM for an imported one
+ * @placement: out: as created; DRM_VSVM_BO_SYSTEM for an imported one,
+ *	DRM_VSVM_BO_HEAP for one in the heap
  * @size: out
  * @flags: out: as created
  * @state: out: &enum drm_vsvm_bo_state
@@ -798,16 +814,200 @@ struct drm_vsvm_bo_advise {
 	__u32 pad;
 };
 
+/** enum drm_vsvm_sync - which way data has gone */
+enum drm_vsvm_sync {
+	/** @DRM_VSVM_SYNC_TO_DEVICE: the CPU has written, the device is to read */
+	DRM_VSVM_SYNC_TO_DEVICE = 1,
+	/** @DRM_VSVM_SYNC_FROM_DEVICE: the device has written, the CPU is to read */
+	DRM_VSVM_SYNC_FROM_DEVICE = 2,
+	DRM_VSVM_SYNC_BOTH = 3,
+};
+
+/**
+ * struct drm_vsvm_bo_sync - make what one side wrote visible to the other
+ * @handle: of a buffer object of any kind
+ * @direction: &enum drm_vsvm_sync
+ * @offset: first byte
+ * @size: bytes, not 0, and not beyond the end of the object
+ *
+ * On a machine whose devices and CPUs see each other's writes, which is any that
+ * the driver runs on today, it changes nothing but is checked all the same.
+ * No more than the range is touched, except for an imported object, whose
+ * exporter knows no ranges.
+ */
+struct drm_vsvm_bo_sync {
+	__u32 handle;
+	__u32 direction;
+	__u64 offset;
+	__u64 size;
+};
+
+/* --- the heap --- */
+
+/**
+ * DOC: the heap
+ *
+ * A file has one heap: a window of device addresses, of which more and more is
+ * committed, that is, has memory, in chunks of &drm_vsvm_dev_info.heap_chunk
+ * bytes.  Buffer objects are carved out of what is committed and may span
+ * chunks.  The heap belongs to the process that used it first; whoever else has
+ * the file gets EPERM.
+ *
+ * Queues that were created with %DRM_VSVM_QUEUE_HEAP take the chunks up: all
+ * that are committed are mapped in their address space, and the firmware is told
+ * of each.  A chunk that is committed later reaches them too.  One that could
+ * not be told (the firmware refused, or was silent) lags, and catches up with
+ * the next growth or SUBMIT.
+ *
+ * The window replaces what the address space mirrors there, and nothing else
+ * may be bound in a chunk.
+ */
+
+/**
+ * DRM_VSVM_HEAP_USER - HEAP_GROW: the memory is the caller's own, at @address.
+ * It is pinned until the chunk is given back or the heap ends; unmapping it
+ * takes nothing from the heap.
+ */
+#define DRM_VSVM_HEAP_USER		(1u << 0)
+/**
+ * DRM_VSVM_HEAP_PROCESS - HEAP_GROW: device addresses are those of the process:
+ * the window is @window, which the process has reserved.  For the first chunk,
+ * and then for all.
+ */
+#define DRM_VSVM_HEAP_PROCESS		(1u << 1)
+
+/**
+ * struct drm_vsvm_heap_grow - commit chunks
+ * @expected: bytes that the caller believes to be committed.  If it is another
+ *	number (somebody else was faster), nothing is done: no error.
+ * @bytes: to be committed in addition, a multiple of the chunk size, not 0
+ * @address: with %DRM_VSVM_HEAP_USER: of the memory, page aligned; with
+ *	%DRM_VSVM_HEAP_PROCESS too it must be where the chunk's place in the
+ *	window is; else zero
+ * @window: with %DRM_VSVM_HEAP_PROCESS: where the window begins, aligned to the
+ *	chunk size; all of it must be mapped in the process, PROT_NONE will do;
+ *	else zero
+ * @committed: out: bytes committed now
+ * @flags: DRM_VSVM_HEAP_*
+ * @lagging: out: queues that have yet to take something up
+ *
+ * ENOSPC beyond the maximum; EDQUOT over RLIMIT_MEMLOCK; ENOMEM; EFAULT for
+ * memory that cannot be pinned, and a window that is not mapped.
+ */
+struct drm_vsvm_heap_grow {
+	__u64 expected;
+	__u64 bytes;
+	__u64 address;
+	__u64 window;
+	__u64 committed;
+	__u32 flags;
+	__u32 lagging;
+};
+
+/**
+ * struct drm_vsvm_heap_shrink - give chunks at the end back
+ * @expected: as in &drm_vsvm_heap_grow
+ * @bytes: to give back, a multiple of the chunk size; 0: as many as are empty
+ * @committed: out: bytes committed now
+ *
+ * EBUSY if something lies in one of them, or if nothing would be left to queues
+ * that have taken the heap up; EIO if the firmware keeps one, ETIME if it is
+ * silent: nothing is given back then.
+ */
+struct drm_vsvm_heap_shrink {
+	__u64 expected;
+	__u64 bytes;
+	__u64 committed;
+};
+
+/** DRM_VSVM_CHUNK_USER - it is the process' own memory */
+#define DRM_VSVM_CHUNK_USER		(1u << 0)
+
+/**
+ * struct drm_vsvm_heap_chunk - a chunk
+ * @address: on the device
+ * @used: bytes in buffer objects
+ * @flags: DRM_VSVM_CHUNK_*
+ * @told: queues that have taken it up
+ */
+struct drm_vsvm_heap_chunk {
+	__u64 address;
+	__u64 used;
+	__u32 flags;
+	__u32 told;
+};
+
+/**
+ * struct drm_vsvm_heap_query - ask about the heap
+ * @base: out: device address where the window begins
+ * @chunk_size: out
+ * @maximum: out: bytes of the window
+ * @committed: out: bytes that have memory
+ * @used: out: bytes in buffer objects
+ * @largest_hole: out: bytes of the largest free piece of what is committed
+ * @bos: out: buffer objects
+ * @queues: out: that take the heap up
+ * @lagging: out: of these, such that have yet to take something up
+ * @flags: out: DRM_VSVM_HEAP_PROCESS
+ * @chunks: of &struct drm_vsvm_heap_chunk; count: in: room, out: written
+ */
+struct drm_vsvm_heap_query {
+	__u64 base;
+	__u64 chunk_size;
+	__u64 maximum;
+	__u64 committed;
+	__u64 used;
+	__u64 largest_hole;
+	__u32 bos;
+	__u32 queues;
+	__u32 lagging;
+	__u32 flags;
+	struct drm_vsvm_array chunks;
+};
+
+/** DRM_VSVM_HEAP_ALLOC_GROW - the kernel commits chunks if it takes that */
+#define DRM_VSVM_HEAP_ALLOC_GROW	(1u << 0)
+
+/**
+ * struct drm_vsvm_heap_alloc - make a buffer object in the heap
+ * @size: bytes; rounded up to pages; out: what it has become
+ * @align: of its address, a power of two; 0: a page
+ * @flags: DRM_VSVM_HEAP_ALLOC_GROW
+ * @handle: out: GEM handle; closed with DRM_IOCTL_GEM_CLOSE
+ * @address: out: on the device
+ * @committed: out, also on error: bytes committed when it was tried
+ * @needed: out, with ENOBUFS: bytes that must be committed for it to fit
+ *
+ * It holds what was there before, zeros if that is nothing.  ENOBUFS if it does
+ * not fit into what is committed: grow and try again.  ENOSPC if it cannot fit
+ * however far the heap grows.  It can be mapped by the CPU and synchronised; it
+ * is not exported, bound or advised on (EOPNOTSUPP).
+ */
+struct drm_vsvm_heap_alloc {
+	__u64 size;
+	__u64 align;
+	__u32 flags;
+	__u32 handle;
+	__u64 address;
+	__u64 committed;
+	__u64 needed;
+};
+
 /* --- queues --- */
+
+/** DRM_VSVM_QUEUE_HEAP - the queue takes the heap of its file up; ENOENT if that is empty */
+#define DRM_VSVM_QUEUE_HEAP		(1u << 0)
 
 /**
  * struct drm_vsvm_queue_create - create a queue
  * @vm_id: address space that its work runs in
- * @flags: zero
+ * @flags: DRM_VSVM_QUEUE_HEAP
  * @engine_mask: engines that may run it; 0: any.  One of them is picked.
  * @priority: zero
  * @queue_id: out: not 0
- * @pad: zero
+ * @ring_handle: with %DRM_VSVM_QUEUE_HEAP: a buffer object of the heap in which
+ *	all command buffers of the queue lie (SUBMIT says EINVAL for others); it
+ *	stays as long as the queue does.  0: they lie anywhere.
  */
 struct drm_vsvm_queue_create {
 	__u32 vm_id;
@@ -815,7 +1015,7 @@ struct drm_vsvm_queue_create {
 	__u32 engine_mask;
 	__u32 priority;
 	__u32 queue_id;
-	__u32 pad;
+	__u32 ring_handle;
 };
 
 /**
@@ -944,6 +1144,16 @@ struct drm_vsvm_wait_user_fence {
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_MMAP_OFFSET, struct drm_vsvm_bo_mmap_offset)
 #define DRM_IOCTL_VSVM_BO_ADVISE \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_ADVISE, struct drm_vsvm_bo_advise)
+#define DRM_IOCTL_VSVM_HEAP_GROW \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_HEAP_GROW, struct drm_vsvm_heap_grow)
+#define DRM_IOCTL_VSVM_HEAP_SHRINK \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_HEAP_SHRINK, struct drm_vsvm_heap_shrink)
+#define DRM_IOCTL_VSVM_HEAP_QUERY \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_HEAP_QUERY, struct drm_vsvm_heap_query)
+#define DRM_IOCTL_VSVM_HEAP_ALLOC \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_HEAP_ALLOC, struct drm_vsvm_heap_alloc)
+#define DRM_IOCTL_VSVM_BO_SYNC \
+	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_BO_SYNC, struct drm_vsvm_bo_sync)
 
 #define DRM_IOCTL_VSVM_SVM_ATTR \
 	DRM_IOWR(DRM_COMMAND_BASE + DRM_VSVM_SVM_ATTR, struct drm_vsvm_svm_attr)
