@@ -13,8 +13,7 @@ static int close_handle(struct vsvm_device *dev, uint32_t handle)
 	return vsvm__ioctl(dev, DRM_IOCTL_GEM_CLOSE, &arg);
 }
 
-/* Take over a handle; lock held.  NULL without memory, and the handle is closed */
-static struct vsvm_bo *add_handle(struct vsvm_device *dev, uint32_t handle, uint64_t size)
+struct vsvm_bo *vsvm__bo_add(struct vsvm_device *dev, uint32_t handle, uint64_t size)
 {
 	struct vsvm_bo *bo = calloc(1, sizeof(*bo));
 
@@ -27,6 +26,9 @@ static struct vsvm_bo *add_handle(struct vsvm_device *dev, uint32_t handle, uint
 	bo->size = size;
 	bo->refs = 1;
 	bo->next = dev->bos;
+	bo->link = &dev->bos;
+	if (bo->next)
+		bo->next->link = &bo->next;
 	dev->bos = bo;
 	return bo;
 }
@@ -45,7 +47,7 @@ int vsvm_bo_create(struct vsvm_device *dev, uint64_t size, uint32_t placement, u
 	pthread_mutex_lock(&dev->lock);
 	ret = vsvm__ioctl(dev, DRM_IOCTL_VSVM_BO_CREATE, &arg);
 	if (!ret) {
-		bo = add_handle(dev, arg.handle, arg.size);
+		bo = vsvm__bo_add(dev, arg.handle, arg.size);
 		if (bo)
 			*out = bo;
 		else
@@ -58,7 +60,6 @@ int vsvm_bo_create(struct vsvm_device *dev, uint64_t size, uint32_t placement, u
 void vsvm_bo_destroy(struct vsvm_bo *bo)
 {
 	struct vsvm_device *dev;
-	struct vsvm_bo **link;
 
 	if (!bo)
 		return;
@@ -68,12 +69,15 @@ void vsvm_bo_destroy(struct vsvm_bo *bo)
 		pthread_mutex_unlock(&dev->lock);
 		return;
 	}
-	for (link = &dev->bos; *link != bo; link = &(*link)->next)
-		;
-	*link = bo->next;
+	*bo->link = bo->next;
+	if (bo->next)
+		bo->next->link = bo->link;
+	/* The addresses first: the kernel may give them to the next object */
+	if (bo->map && bo->shared)
+		vsvm__heap_unmap(bo);
 	close_handle(dev, bo->handle);
 	pthread_mutex_unlock(&dev->lock);
-	if (bo->map)
+	if (bo->map && !bo->shared)
 		munmap(bo->map, bo->size);
 	free(bo);
 }
@@ -100,7 +104,9 @@ int vsvm_bo_info(struct vsvm_bo *bo, struct drm_vsvm_bo_info *out)
 
 static int map_file(const struct vsvm_bo *bo, int fd, uint64_t offset, void **out)
 {
-	void *map = mmap(NULL, bo->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	void *at = bo->shared ? (void *)(uintptr_t)bo->address : NULL;
+	void *map = mmap(at, bo->size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | (bo->shared ? MAP_FIXED : 0), fd, (off_t)offset);
 
 	if (map == MAP_FAILED)
 		return -errno;
@@ -146,7 +152,10 @@ void vsvm_bo_unmap(struct vsvm_bo *bo)
 {
 	pthread_mutex_lock(&bo->dev->lock);
 	if (bo->maps && !--bo->maps) {
-		munmap(bo->map, bo->size);
+		if (bo->shared)
+			vsvm__heap_unmap(bo);
+		else
+			munmap(bo->map, bo->size);
 		bo->map = NULL;
 	}
 	pthread_mutex_unlock(&bo->dev->lock);
@@ -163,6 +172,23 @@ int vsvm_bo_advise(struct vsvm_bo *bo, enum drm_vsvm_bo_advice advice, bool *ret
 	if (!ret && retained)
 		*retained = arg.retained;
 	return ret;
+}
+
+int vsvm_bo_sync(struct vsvm_bo *bo, uint64_t offset, uint64_t size, enum drm_vsvm_sync direction)
+{
+	struct drm_vsvm_bo_sync arg = {
+		.handle = bo->handle,
+		.direction = direction,
+		.offset = offset,
+		.size = size,
+	};
+
+	return vsvm__ioctl(bo->dev, DRM_IOCTL_VSVM_BO_SYNC, &arg);
+}
+
+uint64_t vsvm_bo_address(const struct vsvm_bo *bo)
+{
+	return bo->address;
 }
 
 int vsvm_bo_export(struct vsvm_bo *bo, int *fd)
@@ -212,7 +238,7 @@ int vsvm_bo_import(struct vsvm_device *dev, int fd, struct vsvm_bo **out)
 		close_handle(dev, arg.handle);
 		goto out;
 	}
-	bo = add_handle(dev, arg.handle, info.size);
+	bo = vsvm__bo_add(dev, arg.handle, info.size);
 	if (bo)
 		*out = bo;
 	else

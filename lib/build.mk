@@ -28,7 +28,7 @@ VSVM_HEADERS := include/uapi/drm/vsvm_drm.h include/uapi/drm/vsvm_packet.h lib/i
 	lib/include/drm/drm.h
 VSVM_STATIC := $(BUILD)/lib/libvsvm.a
 
-lib_src := $(addprefix lib/,device.c vm.c attr.c bo.c queue.c cmds.c wait.c fault.c)
+lib_src := $(addprefix lib/,device.c vm.c attr.c bo.c heap.c queue.c cmds.c wait.c fault.c)
 lib_obj := $(lib_src:%.c=$(BUILD)/%.o)
 lib_pic := $(lib_src:%.c=$(BUILD)/%.pic.o)
 lib_cflags = $(CFLAGS) $(VSVM_WARNINGS) $(VSVM_CPPFLAGS)

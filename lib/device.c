@@ -81,6 +81,7 @@ static int open_node(const char *path, struct vsvm_device **out)
 	if (!dev->path)
 		goto err_close;
 	pthread_mutex_init(&dev->lock, NULL);
+	pthread_mutex_init(&dev->heap_lock, NULL);
 	*out = dev;
 	return 0;
 
@@ -138,6 +139,8 @@ void vsvm_close(struct vsvm_device *dev)
 	if (!dev)
 		return;
 	close(dev->fd);
+	vsvm__heap_fini(dev);
+	pthread_mutex_destroy(&dev->heap_lock);
 	pthread_mutex_destroy(&dev->lock);
 	free(dev->path);
 	free(dev);

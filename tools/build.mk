@@ -4,7 +4,7 @@
 # wherever it is copied to.
 
 tools_src := $(addprefix tools/,main.c info.c crc.c gather.c attr.c crc32c.c demo.c \
-	demo_memory.c demo_move.c demo_gather.c demo_process.c demo_attr.c)
+	demo_memory.c demo_move.c demo_gather.c demo_process.c demo_attr.c demo_heap.c)
 tools_obj := $(tools_src:%.c=$(BUILD)/%.o)
 
 $(tools_obj): $(BUILD)/tools/%.o: tools/%.c tools/tool.h tools/demo.h $(VSVM_HEADERS) \

@@ -64,6 +64,10 @@ static const struct {
 		"Of a range of memory the process says where it should lie and what the device\n"
 		"may do with it; what is mapped already obeys when the call returns."
 	}, {
+		"a heap that grows", NULL, demo_heap,
+		"Objects in the device's heap, one of them larger than a chunk: it grows as\n"
+		"far as they take.  The queue's own instructions lie in it, too."
+	}, {
 		"bad accesses", "errors", demo_bad_access,
 		"Two queues do what the process itself must not do.  They end with an\n"
 		"explanation; the one that runs beside them goes on."

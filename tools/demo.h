@@ -44,5 +44,6 @@ bool demo_gather(struct demo *demo);
 bool demo_fork(struct demo *demo);
 bool demo_attributes(struct demo *demo);
 bool demo_bad_access(struct demo *demo);
+bool demo_heap(struct demo *demo);
 
 #endif

@@ -91,6 +91,12 @@ static void print_info(const struct vsvm_device *dev)
 	print_size("large page", 1ull << info->huge_shift);
 	print_size("notifier", info->notifier_size);
 	print_packets(info->packet_set);
+	if (info->heap_maximum) {
+		printf("heap\n");
+		printf("  %-22s 0x%" PRIx64 "\n", "base", (uint64_t)info->heap_base);
+		print_size("chunk", info->heap_chunk);
+		print_size("maximum", info->heap_maximum);
+	}
 
 	printf("limits\n");
 	line("operations of a bind", info->max_bind_ops);

@@ -123,9 +123,46 @@ int vsvm_bo_import(struct vsvm_device *dev, int fd, struct vsvm_bo **bo);
 int vsvm_bind_bo(struct vsvm_vm *vm, struct vsvm_bo *bo, uint64_t address, uint64_t offset,
 		 uint64_t size, uint32_t flags);
 
+/* Make what one side wrote to a part of it visible to the other */
+int vsvm_bo_sync(struct vsvm_bo *bo, uint64_t offset, uint64_t size, enum drm_vsvm_sync direction);
+
+/* --- the heap of the device's file: grows as it is used --- */
+
+/*
+ * Have device addresses in the heap be those of the process: reserves addresses
+ * for all that it can become.  Before the heap is used; -EBUSY later.
+ */
+int vsvm_heap_share_addresses(struct vsvm_device *dev);
+/*
+ * A buffer object in the heap, which grows as far as that takes.  align: a power
+ * of two, 0: a page.  -ENOSPC if it cannot fit however far it grows.  It has an
+ * address on the device, and need not be bound.
+ */
+int vsvm_heap_alloc(struct vsvm_device *dev, uint64_t size, uint64_t align, struct vsvm_bo **bo);
+/* vsvm_bo_destroy() under the name that goes with it */
+void vsvm_heap_free(struct vsvm_bo *bo);
+/* On the device; 0 for one that is not of the heap */
+uint64_t vsvm_bo_address(const struct vsvm_bo *bo);
+/* Commit bytes more, a multiple of the chunk size, of memory at address (NULL: the kernel's) */
+int vsvm_heap_grow(struct vsvm_device *dev, uint64_t bytes, void *address);
+/* Give bytes at the end back; 0: all chunks there that are empty */
+int vsvm_heap_shrink(struct vsvm_device *dev, uint64_t bytes);
+/* *count: in: room for chunks, out: written; both may be NULL */
+int vsvm_heap_query(struct vsvm_device *dev, struct drm_vsvm_heap_query *out,
+		    struct drm_vsvm_heap_chunk *chunks, uint32_t *count);
+
 /* --- queues --- */
 
 struct vsvm_queue;
+
+/*
+ * A queue that takes the heap up, and has its instruction buffer there: packets
+ * are copied into it when they are submitted, and command buffers are free as
+ * soon as vsvm_submit() returns.  ring_bytes: 0 for the default; the heap grows
+ * if it has to.
+ */
+int vsvm_queue_create_in_heap(struct vsvm_vm *vm, uint32_t engine_mask, uint64_t ring_bytes,
+			      struct vsvm_queue **queue);
 
 /* engine_mask 0: any */
 int vsvm_queue_create(struct vsvm_vm *vm, uint32_t engine_mask, struct vsvm_queue **queue);
