@@ -48,6 +48,7 @@ extern const struct bench_area bench_fault;
 extern const struct bench_area bench_migrate;
 extern const struct bench_area bench_userptr;
 extern const struct bench_area bench_attr;
+extern const struct bench_area bench_heap;
 
 /* How often each thing is to be measured, at least 1 */
 unsigned int bench_runs(const struct bench *b);

@@ -26,6 +26,7 @@ static const struct bench_area *const areas[] = {
 	&bench_migrate,
 	&bench_userptr,
 	&bench_attr,
+	&bench_heap,
 };
 
 static const char usage[] =

@@ -7,10 +7,10 @@
 # has nothing but a shell.
 
 TESTS_DIR := tests
-TESTS_KINDS := svm attr userptr uapi exec hw bo mig stress
+TESTS_KINDS := svm attr userptr uapi exec hw bo heap mig stress
 TESTS_SRC := $(sort $(foreach kind,$(TESTS_KINDS),$(wildcard $(TESTS_DIR)/$(kind)_*.c)))
 TESTS_COMMON := $(TESTS_DIR)/vsvm_test.c $(TESTS_DIR)/vsvm_env.c $(TESTS_DIR)/vsvm_module.c \
-	$(TESTS_DIR)/vsvm_bo.c $(TESTS_DIR)/vsvm_userptr.c
+	$(TESTS_DIR)/vsvm_bo.c $(TESTS_DIR)/vsvm_userptr.c $(TESTS_DIR)/vsvm_heap.c
 TESTS_OBJ := $(patsubst $(TESTS_DIR)/%.c,$(BUILD)/tests/obj/%.o,$(TESTS_COMMON))
 TESTS_OUT += $(patsubst $(TESTS_DIR)/%.c,$(BUILD)/tests/%,$(TESTS_SRC))
 

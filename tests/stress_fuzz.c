@@ -44,6 +44,9 @@ static const struct {
 	IOCTL(QUEUE_DESTROY, queue_destroy), IOCTL(QUEUE_QUERY, queue_query),
 	IOCTL(SUBMIT, submit), IOCTL(WAIT_USER_FENCE, wait_user_fence),
 	IOCTL(SVM_ATTR, svm_attr),
+	IOCTL(HEAP_GROW, heap_grow), IOCTL(HEAP_SHRINK, heap_shrink),
+	IOCTL(HEAP_QUERY, heap_query), IOCTL(HEAP_ALLOC, heap_alloc),
+	IOCTL(BO_SYNC, bo_sync),
 #undef IOCTL
 };
 
@@ -284,6 +287,48 @@ static void compose(struct fuzz *f, uint64_t *seed, unsigned int which, void *ro
 
 		a->vm_id = id(seed);
 		a->engine_mask = test_random(seed) % 8;
+		a->flags = one_in(seed, 2) ? DRM_VSVM_QUEUE_HEAP : 0;
+		a->ring_handle = a->flags && one_in(seed, 3) ? id(seed) : 0;
+		break;
+	}
+	case DRM_IOCTL_VSVM_HEAP_GROW: {
+		struct drm_vsvm_heap_grow *a = room;
+
+		a->expected = test_random(seed) % 4 << 26;
+		/* Seldom, and no more than the guest has */
+		a->bytes = one_in(seed, 4) ? 1ull << 26 : test_random(seed);
+		a->flags = one_in(seed, 2) ? 0 : test_random(seed) % 8;
+		a->address = a->flags & DRM_VSVM_HEAP_USER ? address(f, seed) : 0;
+		a->window = a->flags & DRM_VSVM_HEAP_PROCESS ? address(f, seed) >> 26 << 26 : 0;
+		break;
+	}
+	case DRM_IOCTL_VSVM_HEAP_SHRINK: {
+		struct drm_vsvm_heap_shrink *a = room;
+
+		a->expected = test_random(seed) % 4 << 26;
+		a->bytes = test_random(seed) % 3 << 26;
+		break;
+	}
+	case DRM_IOCTL_VSVM_HEAP_QUERY: {
+		struct drm_vsvm_heap_query *a = room;
+
+		a->chunks = array(f, seed, sizeof(struct drm_vsvm_heap_chunk));
+		break;
+	}
+	case DRM_IOCTL_VSVM_HEAP_ALLOC: {
+		struct drm_vsvm_heap_alloc *a = room;
+
+		a->size = one_in(seed, 8) ? test_random(seed) : test_random(seed) % (1 << 22);
+		a->align = one_in(seed, 4) ? test_random(seed) : 1ull << test_random(seed) % 40;
+		break;
+	}
+	case DRM_IOCTL_VSVM_BO_SYNC: {
+		struct drm_vsvm_bo_sync *a = room;
+
+		a->handle = id(seed);
+		a->direction = test_random(seed) % 5;
+		a->offset = one_in(seed, 4) ? test_random(seed) : test_random(seed) % (1 << 20);
+		a->size = one_in(seed, 4) ? test_random(seed) : test_random(seed) % (1 << 20);
 		break;
 	}
 	case DRM_IOCTL_VSVM_QUEUE_DESTROY:

@@ -58,12 +58,14 @@ TEST_F(work, queue_create_of_nonsense)
 	for (i = 0; i < 32; i++) {
 		args = good;
 		args.flags = 1u << i;
-		EXPECT_EQ(-EINVAL, test_ioctl(self->fd, DRM_IOCTL_VSVM_QUEUE_CREATE, &args));
+		/* The heap is empty */
+		EXPECT_EQ(args.flags == DRM_VSVM_QUEUE_HEAP ? -ENOENT : -EINVAL,
+			  test_ioctl(self->fd, DRM_IOCTL_VSVM_QUEUE_CREATE, &args));
 		args = good;
 		args.priority = 1u << i;
 		EXPECT_EQ(-EINVAL, test_ioctl(self->fd, DRM_IOCTL_VSVM_QUEUE_CREATE, &args));
 		args = good;
-		args.pad = 1u << i;
+		args.ring_handle = 1u << i;
 		EXPECT_EQ(-EINVAL, test_ioctl(self->fd, DRM_IOCTL_VSVM_QUEUE_CREATE, &args));
 		if (i < vsvm_info(self->t.dev)->engines)
 			continue;
