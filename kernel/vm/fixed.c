@@ -70,9 +70,12 @@ static int vsvm_fixed_map_block(struct vsvm_vm *vm, u64 address, unsigned int np
 int vsvm_fixed_map(struct vsvm_vm *vm, u64 address, u64 size, const dma_addr_t *bus)
 {
 	u64 end = address + size, next;
+	struct vsvm_svm_user user;
 	int err = 0;
 
 	lockdep_assert_held_write(&vm->bind_lock);
+	/* So that a span stays until something is mapped in it */
+	vsvm_svm_enter(vm->svm, &user);
 	for (; address < end && !err; address = next) {
 		unsigned int npages;
 
@@ -81,5 +84,6 @@ int vsvm_fixed_map(struct vsvm_vm *vm, u64 address, u64 size, const dma_addr_t *
 		err = vsvm_fixed_map_block(vm, address, npages, bus);
 		bus += npages;
 	}
+	vsvm_svm_leave(vm->svm, &user);
 	return err;
 }
