@@ -2,6 +2,7 @@
 /* The firmware: what it knows of a context, when it replies, how it misbehaves. */
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/io.h>
 #include <linux/sizes.h>
 
 #include "tests/hw_fixture.h"
