@@ -197,13 +197,14 @@ TEST_F(grow, reaches_queues_that_are_there)
 	ASSERT_EQ(0, test_queue_open(&self->t, &other));
 	ASSERT_EQ(0, heap_take(&self->t.q, 0));
 	ASSERT_EQ(0, heap_take(&other, 0));
-	handle = heap_alloc(self->t.fd, self->chunk, 0, DRM_VSVM_HEAP_ALLOC_GROW, &address);
+	handle = heap_alloc(self->t.fd, self->chunk + PAGE, 0, DRM_VSVM_HEAP_ALLOC_GROW,
+			    &address);
 	ASSERT_LT(0, handle);
 	EXPECT_EQ(2, heap_told(self->t.fd, 1));
 	EXPECT_EQ(2, heap_query(self->t.fd).queues);
-	put_store64(&other, (void *)(uintptr_t)(address + self->chunk - 8), 77);
+	put_store64(&other, (void *)(uintptr_t)(address + self->chunk + 8), 77);
 	ASSERT_EQ(0, test_run(&other));
-	put_copy(&self->t.q, self->t.out, (void *)(uintptr_t)(address + self->chunk - 8), 8);
+	put_copy(&self->t.q, self->t.out, (void *)(uintptr_t)(address + self->chunk + 8), 8);
 	ASSERT_EQ(0, test_run(&self->t.q));
 	EXPECT_EQ(77, *(volatile uint64_t *)self->t.out);
 	test_queue_close(&other);

@@ -14,17 +14,16 @@
 
 #include "mem/bo_priv.h"
 
-static int vsvm_bo_sync_import(struct vsvm_bo *bo, u32 direction)
+/*
+ * As if the CPU had its turn now: an exporter may refuse the one call without the
+ * other, and one that maps its memory when it is first asked does so for the
+ * direction of that call, for good.
+ */
+static int vsvm_bo_sync_import(struct vsvm_bo *bo)
 {
-	enum dma_data_direction dir = direction == DRM_VSVM_SYNC_BOTH ? DMA_BIDIRECTIONAL :
-		direction == DRM_VSVM_SYNC_TO_DEVICE ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
-	int err = 0;
+	int err = dma_buf_begin_cpu_access(bo->import, DMA_BIDIRECTIONAL);
 
-	if (direction & DRM_VSVM_SYNC_FROM_DEVICE)
-		err = dma_buf_begin_cpu_access(bo->import, dir);
-	if (!err && (direction & DRM_VSVM_SYNC_TO_DEVICE))
-		err = dma_buf_end_cpu_access(bo->import, dir);
-	return err;
+	return err ?: dma_buf_end_cpu_access(bo->import, DMA_BIDIRECTIONAL);
 }
 
 static void vsvm_bo_sync_pages(struct vsvm_bo *bo, u64 offset, u64 size, u32 direction)
@@ -52,7 +51,7 @@ int vsvm_bo_sync(struct vsvm_bo *bo, u64 offset, u64 size, u32 direction)
 	int err;
 
 	if (bo->import)
-		return vsvm_bo_sync_import(bo, direction);
+		return vsvm_bo_sync_import(bo);
 	err = ttm_bo_reserve(&bo->ttm, true, false, NULL);
 	if (err)
 		return err;
