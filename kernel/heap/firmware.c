@@ -63,8 +63,10 @@ int vsvm_heap_send(struct vsvm_heaps *heaps, struct vsvm_heap_message *message,
 	m.sequence = message->sequence;
 	left = wait_event_killable_timeout(heaps->room,
 					   !vsvm_hw_mailbox_send(heaps->hw, &m), timeout);
-	if (left > 0)
+	if (left > 0) {
+		message->deadline = jiffies + timeout;
 		return 0;
+	}
 	xa_erase_irq(&heaps->messages, message->sequence);
 	return left ? -EINTR : -ETIME;
 }
@@ -74,14 +76,16 @@ int vsvm_heap_send(struct vsvm_heaps *heaps, struct vsvm_heap_message *message,
  * @heaps: the device's
  * @message: sent
  *
- * Context: may sleep, until the time-out or a fatal signal.
+ * Context: may sleep, until the time-out, which runs since it was sent, or a fatal
+ * signal.
  * Return: 0; -EIO if the firmware refuses; -ETIME if it is silent, -EINTR: with
  * either it is not known whether it has done what it was told.
  */
 int vsvm_heap_await(struct vsvm_heaps *heaps, struct vsvm_heap_message *message)
 {
-	unsigned long timeout = msecs_to_jiffies(READ_ONCE(heaps->config.timeout_ms));
-	long left = wait_for_completion_killable_timeout(&message->done, timeout);
+	/* Others may have been waited for since it was sent */
+	long rest = max(1L, (long)(message->deadline - jiffies));
+	long left = wait_for_completion_killable_timeout(&message->done, rest);
 
 	if (left <= 0 && xa_erase_irq(&heaps->messages, message->sequence))
 		return left ? -EINTR : -ETIME;

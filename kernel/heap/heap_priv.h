@@ -58,11 +58,13 @@ struct vsvm_heaps {
  * struct vsvm_heap_message - a message whose reply is awaited
  * @sequence: its number
  * @done: there is a reply, or there will be none
+ * @deadline: until when it is awaited, in jiffies
  * @status: what it says; under the lock of &vsvm_heaps.messages until @done
  */
 struct vsvm_heap_message {
 	u32 sequence;
 	struct completion done;
+	unsigned long deadline;
 	int status;
 };
 
