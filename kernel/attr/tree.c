@@ -77,6 +77,7 @@ u32 vsvm_attr_find(struct vsvm_attr_tree *tree, unsigned long address, u32 mask,
 	unsigned long lo = vsvm_attr_page(*start), hi = vsvm_attr_page(*end - 1);
 	unsigned int n = VSVM_ATTR_NEIGHBOURS;
 	unsigned long first, last;
+	struct ma_state left;
 	void *entry;
 	u32 word;
 
@@ -84,20 +85,20 @@ u32 vsvm_attr_find(struct vsvm_attr_tree *tree, unsigned long address, u32 mask,
 	word = vsvm_attr_word(mas_walk(&mas));
 	first = mas.index;
 	last = mas.last;
+	/* From here to both sides, without coming down from the root each time */
+	left = mas;
 	while (last < hi && n--) {
-		mas_set(&mas, last + 1);
-		entry = mas_walk(&mas);
+		entry = mas_next_range(&mas, hi);
 		if ((vsvm_attr_word(entry) ^ word) & mask)
 			break;
 		last = mas.last;
 	}
 	n = VSVM_ATTR_NEIGHBOURS;
 	while (first > lo && n--) {
-		mas_set(&mas, first - 1);
-		entry = mas_walk(&mas);
+		entry = mas_prev_range(&left, lo);
 		if ((vsvm_attr_word(entry) ^ word) & mask)
 			break;
-		first = mas.index;
+		first = left.index;
 	}
 	rcu_read_unlock();
 	if (first > lo)
