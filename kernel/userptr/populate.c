@@ -10,24 +10,28 @@
 #include "userptr/userptr_serve.h"
 
 /* As for the mirror: so often it may be a migration under way */
-#define VSVM_USERPTR_ERROR_TRIES	4
+#define VSVM_USERPTR_ERROR_TRIES	16
 
-/* May the request be faulted in?  Sets its status if that has been tried too often */
+/*
+ * May the request be faulted in?  Sets its status if that has been tried too often.
+ * A page that has gone since the look is asked for like one that was missing: if
+ * it waited for the next look, two that take each other's memory would never be
+ * there at the same time.
+ */
 static bool vsvm_userptr_try(struct vsvm_userptr_service *s, struct vsvm_svm_request *r)
 {
 	unsigned int page = vsvm_userptr_index(s, r->address);
 	struct vsvm_userptr_run *run = vsvm_userptr_run(s, page);
 	unsigned long pfn;
 
-	/* Not looked at: whether it is missing is not known */
-	if (!run || !run->walked)
+	if (!run)
 		return false;
+	if (!run->walked)
+		return true;
 	pfn = vsvm_userptr_pfn(s, page);
 	if (vsvm_userptr_present(pfn, r->access))
 		return false;
-	if (r->tries == U8_MAX)
-		r->status = VSVM_SVM_TIMEOUT;
-	else if (r->tries >= VSVM_USERPTR_ERROR_TRIES && (pfn & HMM_PFN_ERROR))
+	if (r->tries >= VSVM_USERPTR_ERROR_TRIES && (pfn & HMM_PFN_ERROR))
 		r->status = VSVM_SVM_UNSUPPORTED;
 	return r->status == VSVM_SVM_PENDING;
 }
@@ -59,7 +63,8 @@ static unsigned int vsvm_userptr_populate(struct vsvm_userptr_service *s)
 				r->status = status;
 				continue;
 			}
-			r->tries++;
+			if (r->tries < U8_MAX)
+				r->tries++;
 			done++;
 		}
 	}
