@@ -11,6 +11,20 @@
 #define PAGES	64
 #define BYTES	(PAGES * PAGE)
 
+/*
+ * The device touches a page, and then all of them.  Of several faults at once some
+ * find a page on its way with another, and use it where it lies.
+ */
+static int touch_write(struct test_vm *t, void *p, size_t size)
+{
+	return dev_touch_write(t, p, PAGE) ?: dev_touch_write(t, p, size);
+}
+
+static int touch_read(struct test_vm *t, void *p, size_t size)
+{
+	return dev_touch_read(t, p, PAGE) ?: dev_touch_read(t, p, size);
+}
+
 FIXTURE(place)
 {
 	struct test_vm t;
@@ -48,7 +62,7 @@ TEST_F(place, preferred_loc_decides_at_the_fault)
 	ASSERT_EQ(0, dev_load64(t, self->p + PAGE, &value));
 	EXPECT_EQ(test_pattern(1, 512), value);
 	/* All that has the attribute, and nothing behind */
-	ASSERT_EQ(0, dev_touch_read(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_read(t, self->p, BYTES));
 	EXPECT_EQ(32, count_vram(t, self->p, BYTES));
 	EXPECT_EQ(32, count_vram(t, self->p, 32 * PAGE));
 	EXPECT_EQ(32, test_stats(t).migrated);
@@ -60,11 +74,11 @@ TEST_F(place, location_takes_effect_on_what_is_mapped)
 	struct test_vm *t = &self->t;
 
 	fill_pattern(self->p, BYTES, 1);
-	ASSERT_EQ(0, dev_touch_write(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_write(t, self->p, BYTES));
 	ASSERT_EQ(0, attr_set(t, self->p, BYTES, DRM_VSVM_ATTR_PREFERRED_LOC,
 			      DRM_VSVM_LOC_DEVICE));
 	EXPECT_EQ(0, count_state(t, self->p, BYTES, DRM_VSVM_PAGE_MAPPED, DRM_VSVM_PAGE_MAPPED));
-	ASSERT_EQ(0, dev_touch_write(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_write(t, self->p, BYTES));
 	EXPECT_EQ(PAGES, count_vram(t, self->p, BYTES));
 	/* What lies right already stays mapped */
 	ASSERT_EQ(0, attr_set(t, self->p, BYTES, DRM_VSVM_ATTR_PREFERRED_LOC,
@@ -74,7 +88,7 @@ TEST_F(place, location_takes_effect_on_what_is_mapped)
 	ASSERT_EQ(0, attr_set(t, self->p, BYTES, DRM_VSVM_ATTR_PREFERRED_LOC,
 			      DRM_VSVM_LOC_SYSTEM));
 	EXPECT_EQ(0, count_vram(t, self->p, BYTES));
-	ASSERT_EQ(0, dev_touch_read(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_read(t, self->p, BYTES));
 	EXPECT_EQ(0, count_vram(t, self->p, BYTES));
 	EXPECT_EQ(PAGES, count_state(t, self->p, BYTES, STATE_RO, STATE_RO));
 	EXPECT_EQ(-1, check_pattern(self->p, BYTES, 1));
@@ -89,7 +103,7 @@ TEST_F(place, in_place_moves_nothing)
 			      DRM_VSVM_LOC_DEVICE));
 	ASSERT_EQ(0, attr_set(t, self->p, BYTES, DRM_VSVM_ATTR_ACCESS,
 			      DRM_VSVM_ATTR_ACCESS_IN_PLACE));
-	ASSERT_EQ(0, dev_touch_write(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_write(t, self->p, BYTES));
 	EXPECT_EQ(0, test_stats(t).migrated);
 	EXPECT_EQ(0, count_vram(t, self->p, BYTES));
 	/* A prefetch is a request and not a fault */
@@ -99,12 +113,12 @@ TEST_F(place, in_place_moves_nothing)
 	/* Where it lies is where it is used, be that the device */
 	ASSERT_EQ(0, attr_set(t, self->p, BYTES, DRM_VSVM_ATTR_PREFERRED_LOC,
 			      DRM_VSVM_LOC_SYSTEM));
-	ASSERT_EQ(0, dev_touch_write(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_write(t, self->p, BYTES));
 	EXPECT_EQ(PAGES, count_vram(t, self->p, BYTES));
 	/* Now it may move */
 	ASSERT_EQ(0, attr_set(t, self->p, BYTES, DRM_VSVM_ATTR_ACCESS,
 			      DRM_VSVM_ATTR_ACCESS_ALLOW_MIGRATE));
-	ASSERT_EQ(0, dev_touch_write(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_write(t, self->p, BYTES));
 	EXPECT_EQ(0, count_vram(t, self->p, BYTES));
 	EXPECT_EQ(-1, check_pattern(self->p, BYTES, 1));
 }
@@ -189,7 +203,7 @@ TEST_F(place, lesson_what_cannot_move_is_used_where_it_lies)
 	fill_pattern(p, BYTES, 1);
 	ASSERT_EQ(0, attr_set(t, p, BYTES, DRM_VSVM_ATTR_PREFERRED_LOC, DRM_VSVM_LOC_DEVICE));
 	before = test_stats(t);
-	ASSERT_EQ(0, dev_touch_write(t, p, BYTES));
+	ASSERT_EQ(0, touch_write(t, p, BYTES));
 	EXPECT_EQ(0, count_vram(t, p, BYTES));
 	EXPECT_EQ(PAGES, count_state(t, p, BYTES, STATE_RW, STATE_RW));
 	/* Tried once a service and not over and over */
@@ -308,7 +322,7 @@ TEST_F(place, read_mostly_is_read_by_both_until_a_write)
 
 	fill_pattern(self->p, BYTES, 1);
 	ASSERT_EQ(0, vsvm_attr_set(t->vm, self->p, BYTES, attrs, 3));
-	ASSERT_EQ(0, dev_touch_read(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_read(t, self->p, BYTES));
 	EXPECT_EQ(PAGES, count_state(t, self->p, BYTES, STATE_RW | DRM_VSVM_PAGE_VRAM, STATE_RO));
 	/* Both read, and nobody takes anything from the other */
 	before = test_stats(t);
@@ -327,7 +341,7 @@ TEST_F(place, read_mostly_is_read_by_both_until_a_write)
 	EXPECT_EQ(1, count_state(t, self->p, BYTES, DRM_VSVM_PAGE_WRITE, DRM_VSVM_PAGE_WRITE));
 	/* Read by the CPU it comes back, and stays for both */
 	EXPECT_EQ(55, *(volatile uint64_t *)(self->p + 5 * PAGE));
-	ASSERT_EQ(0, dev_touch_read(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_read(t, self->p, BYTES));
 	EXPECT_EQ(0, count_vram(t, self->p, BYTES));
 	EXPECT_EQ(0, count_state(t, self->p, BYTES, DRM_VSVM_PAGE_WRITE, DRM_VSVM_PAGE_WRITE));
 }
@@ -350,7 +364,7 @@ TEST_F(place, read_mostly_takes_the_right_to_write_from_what_is_mapped)
 	struct test_vm *t = &self->t;
 
 	fill_pattern(self->p, BYTES, 1);
-	ASSERT_EQ(0, dev_touch_write(t, self->p, BYTES));
+	ASSERT_EQ(0, touch_write(t, self->p, BYTES));
 	ASSERT_EQ(0, attr_set(t, self->p, BYTES, DRM_VSVM_ATTR_READ_MOSTLY, 1));
 	EXPECT_EQ(PAGES, count_state(t, self->p, BYTES, STATE_RW, STATE_RO));
 	ASSERT_EQ(0, dev_fill(t, self->p + PAGE, PAGE, 0x2222222222222222ull));
@@ -375,9 +389,9 @@ TEST_F(place, unregistered_heap_and_stack_prefer_system_memory)
 	/* The binding says "migrate"; the heap and the stack are the CPU's */
 	ASSERT_EQ(0, vsvm_bind_mirror(t->vm, 0, 1ull << 48,
 				      DRM_VSVM_BIND_MIGRATE | DRM_VSVM_BIND_REPLACE));
-	ASSERT_EQ(0, dev_touch_read(t, anon, 2 * PAGE));
+	ASSERT_EQ(0, touch_read(t, anon, 2 * PAGE));
 	EXPECT_EQ(2, count_vram(t, anon, 2 * PAGE));
-	ASSERT_EQ(0, dev_touch_read(t, heap, 2 * PAGE));
+	ASSERT_EQ(0, touch_read(t, heap, 2 * PAGE));
 	EXPECT_EQ(0, count_vram(t, heap, 2 * PAGE));
 	ASSERT_EQ(0, dev_touch_read(t, stack, PAGE));
 	EXPECT_EQ(0, count_vram(t, stack, PAGE));
@@ -385,11 +399,11 @@ TEST_F(place, unregistered_heap_and_stack_prefer_system_memory)
 	/* Unless somebody says something else */
 	ASSERT_EQ(0, attr_set(t, heap, 2 * PAGE, DRM_VSVM_ATTR_PREFERRED_LOC,
 			      DRM_VSVM_LOC_DEVICE));
-	ASSERT_EQ(0, dev_touch_read(t, heap, 2 * PAGE));
+	ASSERT_EQ(0, touch_read(t, heap, 2 * PAGE));
 	EXPECT_EQ(2, count_vram(t, heap, 2 * PAGE));
 	/* And the other way about */
 	ASSERT_EQ(0, attr_set(t, anon, PAGE, DRM_VSVM_ATTR_PREFERRED_LOC, DRM_VSVM_LOC_SYSTEM));
-	ASSERT_EQ(0, dev_touch_read(t, anon, 2 * PAGE));
+	ASSERT_EQ(0, touch_read(t, anon, 2 * PAGE));
 	EXPECT_EQ(1, count_vram(t, anon, 2 * PAGE));
 	EXPECT_EQ(-1, check_pattern(anon, 2 * PAGE, 1));
 	EXPECT_EQ(-1, check_pattern(heap, 2 * PAGE, 1));
