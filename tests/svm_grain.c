@@ -168,7 +168,9 @@ TEST_F(grain, many_faults_of_one_page_are_served_once_or_twice)
 	EXPECT_LE(1, after.groups - before.groups);
 	EXPECT_GE(16, after.groups - before.groups);
 	EXPECT_EQ(1, after.mapped_4k - before.mapped_4k);
-	EXPECT_EQ(1, after.populated - before.populated);
+	EXPECT_LE(1, after.populated - before.populated);
+	/* Groups served side by side may both find it missing */
+	EXPECT_GE(after.groups - before.groups, after.populated - before.populated);
 }
 
 TEST_F(grain, faults_of_one_page_from_many_queues)
