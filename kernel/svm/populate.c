@@ -25,13 +25,6 @@
 #include "svm/svm_serve.h"
 
 /*
- * A page that is there and that hmm calls an error may only be on its way
- * through a migration: faulting it in waits for that.  One that still is after
- * so many times is not ordinary memory.
- */
-#define VSVM_SVM_ERROR_TRIES	16
-
-/*
  * Memory that has a struct page and is not for devices: secretmem is not in the
  * kernel's own map, a shadow stack is written by the CPU alone.
  */

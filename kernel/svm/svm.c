@@ -278,6 +278,13 @@ void vsvm_svm_destroy(struct vsvm_svm *svm)
 }
 EXPORT_SYMBOL_IF_KUNIT(vsvm_svm_destroy);
 
+bool vsvm_svm_lock_mm(struct vsvm_svm *svm, enum vsvm_svm_wait wait)
+{
+	if (wait == VSVM_SVM_WAIT_NOT)
+		return mmap_read_trylock(svm->mm);
+	return !mmap_read_lock_killable(svm->mm);
+}
+
 struct mm_struct *vsvm_svm_mm(const struct vsvm_svm *svm)
 {
 	return svm->mm;

@@ -426,6 +426,24 @@ void vsvm_svm_leave(struct vsvm_svm *svm, const struct vsvm_svm_user *user);
 struct mm_struct *vsvm_svm_mm(const struct vsvm_svm *svm);
 
 /**
+ * vsvm_svm_lock_mm() - lock the process' mappings, for reading
+ * @svm: mirror
+ * @wait: see vsvm_svm_serve()
+ *
+ * Context: may sleep if @wait; the caller holds a reference to the users of the mm.
+ * Return: false if they are locked and that is not waited for, or a fatal signal
+ * came.
+ */
+bool vsvm_svm_lock_mm(struct vsvm_svm *svm, enum vsvm_svm_wait wait);
+
+/*
+ * A page that is there and that hmm calls an error may only be on its way
+ * through a migration: faulting it in waits for that.  One that still is after
+ * so many times is not ordinary memory.
+ */
+#define VSVM_SVM_ERROR_TRIES	16
+
+/**
  * vsvm_svm_serve() - make pages accessible to the device
  * @svm: mirror, entered
  * @requests: of one 2 MiB block, sorted by address; PENDING ones are served,

@@ -144,17 +144,6 @@ bool vsvm_svm_look_stale(const struct vsvm_svm_notifier *n,
 			 const struct vsvm_svm_look *look,
 			 unsigned long start, unsigned long end);
 
-/*
- * Lock the process' mappings, for reading.  Return: false if they are locked
- * and that is not waited for, or a fatal signal came.
- */
-static inline bool vsvm_svm_lock_mm(struct vsvm_svm *svm, enum vsvm_svm_wait wait)
-{
-	if (wait == VSVM_SVM_WAIT_NOT)
-		return mmap_read_trylock(svm->mm);
-	return !mmap_read_lock_killable(svm->mm);
-}
-
 /** enum vsvm_svm_reason - why pages are moved */
 enum vsvm_svm_reason {
 	VSVM_SVM_BY_FAULT,

@@ -181,14 +181,13 @@ static bool vsvm_userptr_contiguous(const struct vsvm_userptr_service *s)
 /* Lock the process' mappings.  Return: false, and no request is left pending */
 bool vsvm_userptr_lock_mm(struct vsvm_userptr_service *s)
 {
-	if (s->wait == VSVM_SVM_WAIT_NOT ? mmap_read_trylock(s->up->mm) :
-	    !mmap_read_lock_killable(s->up->mm))
+	if (vsvm_svm_lock_mm(s->up->svm, s->wait))
 		return true;
 	vsvm_userptr_fail(s, s->wait ? VSVM_SVM_EXITED : VSVM_SVM_LATER);
 	return false;
 }
 
-/* Look at all runs.  Return: false if that is not for now */
+/* Look at all runs.  Return: false, and no request is left pending, if it cannot be done */
 bool vsvm_userptr_walk(struct vsvm_userptr_service *s)
 {
 	struct vsvm_userptr_scratch *scratch = s->scratch;

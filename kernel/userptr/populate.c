@@ -9,9 +9,6 @@
 
 #include "userptr/userptr_serve.h"
 
-/* As for the mirror: so often it may be a migration under way */
-#define VSVM_USERPTR_ERROR_TRIES	16
-
 /*
  * May the request be faulted in?  Sets its status if that has been tried too often.
  * A page that has gone since the look is asked for like one that was missing: if
@@ -31,7 +28,7 @@ static bool vsvm_userptr_try(struct vsvm_userptr_service *s, struct vsvm_svm_req
 	pfn = vsvm_userptr_pfn(s, page);
 	if (vsvm_userptr_present(pfn, r->access))
 		return false;
-	if (r->tries >= VSVM_USERPTR_ERROR_TRIES && (pfn & HMM_PFN_ERROR))
+	if (r->tries >= VSVM_SVM_ERROR_TRIES && (pfn & HMM_PFN_ERROR))
 		r->status = VSVM_SVM_UNSUPPORTED;
 	return r->status == VSVM_SVM_PENDING;
 }
